@@ -1,0 +1,91 @@
+"""Log-likelihoods of data under a decoder's output: nats, one number per example.
+
+``x`` is ``(B, *event)``; parameters are ``(*sample, B, *event)``, so that several latent samples can be scored at
+once; the result is ``(*sample, B)``, summed over the event. Networks emit logits, never probabilities.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+LOG_2PI = math.log(2 * math.pi)
+
+
+def bernoulli_log_prob(x: Tensor, logits: Tensor, *, soft: bool = False) -> Tensor:
+    """Log-probability of binary ``x (B, *event)`` under independent Bernoullis with ``logits (*sample, B, *event)``.
+
+    The result is ``(*sample, B)``, in nats. With ``soft=True`` grey values in [0, 1] are allowed; the result is then
+    the negative cross-entropy, which is not a normalised density of grey images.
+    Raises ``ValueError`` when shapes do not fit or (on the CPU) values lie outside {0, 1}, or outside [0, 1] if soft.
+    """
+    x = _check_shapes(x, logits, "logits")
+    _check_binary(x, soft)
+    # -softplus(-l) is log sigmoid(l): x log sigmoid(l) + (1 - x) log sigmoid(-l) = x l - softplus(l)
+    return _sum_event(x * logits - F.softplus(logits), x)
+
+
+def categorical_log_prob(x: Tensor, logits: Tensor) -> Tensor:
+    """Log-probability of integers ``x (B, *event)`` under ``logits (*sample, B, levels, *event)``.
+
+    ``x`` holds integers in ``[0, levels)``; the result is ``(*sample, B)``, in nats.
+    Raises ``ValueError`` when ``x`` is no integer, shapes do not fit, or (on the CPU) values are out of range.
+    """
+    if x.is_floating_point() or x.is_complex() or x.dtype == torch.bool:
+        raise ValueError(f"x has dtype {x.dtype}; expected integers in [0, levels), for example torch.int64")
+    level_dim = logits.ndim - x.ndim  # logits end in (B, levels, *event), x is (B, *event)
+    fits = x.ndim >= 1 and level_dim >= 1 and logits.select(level_dim, 0).shape[level_dim - 1 :] == x.shape
+    if not fits:
+        raise ValueError(
+            f"x {tuple(x.shape)} and logits {tuple(logits.shape)} do not fit; "
+            "expected x (B, *event) and logits (*sample, B, levels, *event)"
+        )
+    levels = logits.shape[level_dim]
+    if x.device.type == "cpu" and x.numel():
+        low, high = (int(v) for v in torch.aminmax(x))
+        if low < 0 or high >= levels:
+            raise ValueError(f"x holds values from {low} to {high}; expected integers in [0, {levels})")
+    index = x.long().unsqueeze(1).expand(*logits.shape[: level_dim - 1], -1, 1, *x.shape[1:])
+    chosen = torch.log_softmax(logits, level_dim).gather(level_dim, index).squeeze(level_dim)
+    return _sum_event(chosen, x)
+
+
+def normal_log_prob(x: Tensor, mean: Tensor, logvar: Tensor | float) -> Tensor:
+    """Log-density of ``x (B, *event)`` under independent normals with ``mean (*sample, B, *event)``.
+
+    ``logvar`` is the log of the variance, a number or a tensor that broadcasts with ``mean``; the result is
+    ``(*sample, B)``, in nats, and may be positive: a density is not a probability.
+    Raises ``ValueError`` when the shapes do not fit.
+    """
+    x = _check_shapes(x, mean, "mean")
+    logvar = torch.as_tensor(logvar, dtype=mean.dtype, device=mean.device)
+    return _sum_event(-0.5 * (LOG_2PI + logvar + (x - mean).square() * torch.exp(-logvar)), x)
+
+
+def _check_shapes(x: Tensor, parameter: Tensor, name: str) -> Tensor:
+    if x.ndim < 1 or parameter.ndim < x.ndim or parameter.shape[parameter.ndim - x.ndim :] != x.shape:
+        raise ValueError(
+            f"x {tuple(x.shape)} and {name} {tuple(parameter.shape)} do not fit; "
+            f"expected x (B, *event) and {name} (*sample, B, *event)"
+        )
+    return x.to(parameter.dtype)
+
+
+def _check_binary(x: Tensor, soft: bool) -> None:
+    # Looking at values on an accelerator would wait for it; there they are checked when the data are loaded.
+    if x.device.type != "cpu" or not x.numel():
+        return
+    if soft:
+        low, high = (float(v) for v in torch.aminmax(x))
+        if not (low >= 0 and high <= 1):
+            raise ValueError(f"x holds values from {low:.4g} to {high:.4g}; expected grey values in [0, 1]")
+    elif not ((x == 0) | (x == 1)).all():
+        raise ValueError(
+            "x holds values other than 0 and 1, but a Bernoulli is a distribution over {0, 1}. Binarise the images "
+            "(genlib.data.binarize), or pass soft=True to score grey values in [0, 1] by their cross-entropy."
+        )
+
+
+def _sum_event(values: Tensor, x: Tensor) -> Tensor:
+    return values.flatten(values.ndim - x.ndim + 1).sum(-1) if x.ndim > 1 else values
