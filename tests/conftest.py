@@ -1,0 +1,34 @@
+"""What every test may ask for: a tool of the system, and the real data sets where they lie."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium; where there is none the test is listed as not run, but in CI that is a failure."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    if os.environ.get("CI"):
+        pytest.fail("Chromium is missing, and in CI every tool must be there. On Debian: apt-get install chromium")
+    pytest.skip("needs Chromium (on Debian: apt-get install chromium)")
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with the real data sets: $GENLIB_DATA, or the folder shared/data beside the repository."""
+    for folder in (os.environ.get("GENLIB_DATA"), ROOT.parent / "shared" / "data"):
+        if folder and (Path(folder) / "mnist").is_dir():
+            return Path(folder)
+    pytest.skip("needs the real data sets: set GENLIB_DATA to the folder that holds mnist/")
