@@ -1,4 +1,4 @@
-"""Every benchmark, one after another, each in a process of its own: `make bench`, or `python benchmarks/run.py NAME ...`."""
+"""Every benchmark, one after another, each in a process of its own: `make bench`, or `run.py NAME ...`."""
 
 import subprocess
 import sys

@@ -22,8 +22,7 @@ def bernoulli_log_prob(x: Tensor, logits: Tensor, *, soft: bool = False) -> Tens
     """
     x = _check_shapes(x, logits, "logits")
     _check_binary(x, soft)
-    # -softplus(-l) is log sigmoid(l): x log sigmoid(l) + (1 - x) log sigmoid(-l) = x l - softplus(l)
-    return _sum_event(x * logits - F.softplus(logits), x)
+    return -_sum_event(F.binary_cross_entropy_with_logits(logits, x.expand_as(logits), reduction="none"), x)
 
 
 def categorical_log_prob(x: Tensor, logits: Tensor) -> Tensor:
@@ -76,11 +75,11 @@ def _check_binary(x: Tensor, soft: bool) -> None:
     # Looking at values on an accelerator would wait for it; there they are checked when the data are loaded.
     if x.device.type != "cpu" or not x.numel():
         return
-    if soft:
-        low, high = (float(v) for v in torch.aminmax(x))
-        if not (low >= 0 and high <= 1):
-            raise ValueError(f"x holds values from {low:.4g} to {high:.4g}; expected grey values in [0, 1]")
-    elif not ((x == 0) | (x == 1)).all():
+    low, high = (float(v) for v in torch.aminmax(x))
+    inside = low >= 0 and high <= 1  # false for NaN
+    if soft and not inside:
+        raise ValueError(f"x holds values from {low:.4g} to {high:.4g}; expected grey values in [0, 1]")
+    if not soft and not (inside and torch.equal(x * x, x)):  # within [0, 1], only 0 and 1 are their own squares
         raise ValueError(
             "x holds values other than 0 and 1, but a Bernoulli is a distribution over {0, 1}. Binarise the images "
             "(genlib.data.binarize), or pass soft=True to score grey values in [0, 1] by their cross-entropy."

@@ -1,0 +1,96 @@
+"""A JupyterLab server over a copy of the course, and a page of a real browser to look at it."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+TOKEN = "only-for-this-test"
+
+
+@dataclass(frozen=True)
+class Lab:
+    url: str
+    folder: Path
+
+
+@pytest.fixture(scope="session")
+def lab(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    folder = tmp_path_factory.mktemp("course")
+    for name in ("lectures", "solutions", "assignments"):
+        shutil.copytree(root / name, folder / name)
+    home = tmp_path_factory.mktemp("home")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]
+    command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder}"]
+    environment = {**os.environ, "JUPYTER_CONFIG_DIR": str(home / "config"), "JUPYTER_DATA_DIR": str(home / "data")}
+    with open(home / "log", "wb") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        url = f"http://127.0.0.1:{port}"
+        try:
+            wait_for(server, f"{url}/api/status?token={TOKEN}", home / "log")
+            yield Lab(url, folder)
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.terminate()
+            server.wait(30)
+
+
+def wait_for(server: subprocess.Popen[Any], url: str, log: Path) -> None:
+    """Until the server answers; it is retried by the connection's own time-out, up to a minute."""
+    for _ in range(600):
+        if server.poll() is not None:
+            break
+        try:
+            urllib.request.urlopen(url, timeout=10).close()
+            return
+        except OSError:
+            # refused at once while the server starts: give it the processor for a moment, or notice that it ended
+            try:
+                server.wait(0.1)
+            except subprocess.TimeoutExpired:
+                continue
+    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text(errors='replace')[-3000:]}")
+
+
+@pytest.fixture
+def page(chromium: str, lab: Lab) -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        page.set_default_timeout(60_000)
+        yield page
+        browser.close()
+
+
+def run_all_cells(page: Page, lab: Lab, path: str, timeout_s: float = 240) -> None:
+    """Open a notebook in JupyterLab, run all its cells from the menu, wait until the last one is done, and save."""
+    page.goto(f"{lab.url}/lab/tree/{path}?reset&token={TOKEN}")
+    page.get_by_text("Run", exact=True).first.wait_for()
+    page.locator(".jp-Notebook .jp-Cell").first.wait_for()
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").first.wait_for()
+    page.locator(".lm-MenuBar-itemLabel", has_text="Run").click()
+    page.locator(".lm-Menu-itemLabel", has_text="Run All Cells").first.click()
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status='busy']").first.wait_for()
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").first.wait_for(timeout=1000 * timeout_s)
+    with page.expect_response(lambda r: r.request.method == "PUT" and "/api/contents/" in r.url) as response:
+        page.keyboard.press("Control+s")
+    assert response.value.ok
+
+
+@pytest.fixture
+def run_notebook(page: Page, lab: Lab):  # type: ignore[no-untyped-def]
+    return lambda path: run_all_cells(page, lab, path)
