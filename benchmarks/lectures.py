@@ -9,7 +9,7 @@ import nbformat
 from _common import ROOT, data_root, table
 from nbclient import NotebookClient
 
-PEAK = "from genlib.device import memory_report; print(memory_report()['peak'])"
+PEAK = "from genlib.device import memory_report; print(memory_report()['process_peak'])"
 
 
 def run(path: Path, dataset: str) -> tuple[float, float]:
