@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import linalg, stats
 from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
 
 from genlib.gaussian import (
@@ -177,6 +177,19 @@ def test_eigen_gradient_is_exact_for_functions_of_the_covariance():
     a = covariance_factor(covariance, "eigen")
     (gradient,) = torch.autograd.grad(((a @ a.mT) * weight).sum(), covariance)
     torch.testing.assert_close(gradient, 0.5 * (weight + weight.mT))
+
+
+def test_eigen_gradient_is_that_of_the_symmetric_root_turned_by_q():
+    """Along a direction dSigma, dA = dP Q with dP P + P dP = dSigma, which scipy solves as a Sylvester equation."""
+    covariance = covariances(9, 1, 3)[0].requires_grad_()
+    direction, weight = normal_inputs(10, 3, 3, n=2)
+    direction = direction + direction.mT
+    a = covariance_factor(covariance, "eigen")
+    (gradient,) = torch.autograd.grad((a * weight).sum(), covariance)
+    root = torch.from_numpy(linalg.sqrtm(covariance.detach().numpy()))
+    d_root = torch.from_numpy(linalg.solve_sylvester(root.numpy(), root.numpy(), direction.numpy()))
+    d_a = d_root @ torch.linalg.solve(root, a.detach())  # A = P Q
+    torch.testing.assert_close((gradient * direction).sum(), (weight * d_a).sum())
 
 
 def test_eigen_gradient_is_finite_where_torch_s_own_is_not():
