@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from genlib.device import checks_values
+
 LOG_2PI = math.log(2 * math.pi)
 
 
@@ -41,7 +43,7 @@ def categorical_log_prob(x: Tensor, logits: Tensor) -> Tensor:
             "expected x (B, *event) and logits (*sample, B, levels, *event)"
         )
     levels = logits.shape[level_dim]
-    if x.device.type == "cpu" and x.numel():
+    if checks_values(x) and x.numel():
         low, high = (int(v) for v in torch.aminmax(x))
         if low < 0 or high >= levels:
             raise ValueError(f"x holds values from {low} to {high}; expected integers in [0, {levels})")
@@ -72,8 +74,7 @@ def _check_shapes(x: Tensor, parameter: Tensor, name: str) -> Tensor:
 
 
 def _check_binary(x: Tensor, soft: bool) -> None:
-    # Looking at values on an accelerator would wait for it; there they are checked when the data are loaded.
-    if x.device.type != "cpu" or not x.numel():
+    if not checks_values(x) or not x.numel():
         return
     low, high = (float(v) for v in torch.aminmax(x))
     inside = low >= 0 and high <= 1  # false for NaN
