@@ -49,7 +49,9 @@ def content() -> dict[str, Any]:
     other = {"x": [[2.0, 1.0]], "scale": -1.0}
     made: dict[str, Any] = {
         "forbidden": {"*": ["genlib.gaussian"], "energy": ["torch.distributions"]},
-        "checks": {"energy": {"answer": "energy", "gradients": ["x"], "cases": [{"inputs": INPUTS}, {"inputs": other}]}},
+        "checks": {
+            "energy": {"answer": "energy", "gradients": ["x"], "cases": [{"inputs": INPUTS}, {"inputs": other}]}
+        },
     }
     entry = made["checks"]["energy"]
     mistakes = [

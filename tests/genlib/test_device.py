@@ -134,8 +134,14 @@ def test_mixed_precision_is_off_on_the_cpu_unless_asked():
         assert (a @ a).dtype == torch.float32
     with autocast("cpu", enabled=True):
         assert (a @ a).dtype == torch.bfloat16
-    with autocast("mps"):
-        assert not torch.is_autocast_enabled("mps")
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("cpu", False), ("mps", False), ("xpu", True)])
+def test_mixed_precision_by_kind_of_device(monkeypatch, kind, expected):
+    seen = {}
+    monkeypatch.setattr(torch, "autocast", lambda kind, **kwargs: seen.update(kind=kind, **kwargs))
+    autocast(kind)
+    assert seen == {"kind": kind, "dtype": torch.bfloat16, "enabled": expected}
 
 
 @pytest.mark.parametrize(("native", "expected"), [(True, True), (False, False)])

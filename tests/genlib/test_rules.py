@@ -108,7 +108,9 @@ def test_aliases_of_earlier_cells_count_but_their_uses_do_not() -> None:
     assert forbidden_uses("x = 1", FORBIDDEN, context="this is ( no Python") == []
 
 
-@pytest.mark.parametrize("source", ["def f(:", "x = (", "\0", "  indented\nnot", "(" * 5000 + ")" * 5000, "-" * 200_000 + "1"])
+@pytest.mark.parametrize(
+    "source", ["def f(:", "x = (", "\0", "  indented\nnot", "(" * 5000 + ")" * 5000, "-" * 200_000 + "1"]
+)
 def test_unreadable_source_gives_one_sentence(source: str) -> None:
     (sentence,) = forbidden_uses(source, FORBIDDEN)
     assert sentence.endswith("unknown.")
