@@ -1,0 +1,91 @@
+"""The command `course`: 0 when all is well, 1 when something failed or could not be graded, 2 for wrong usage."""
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from coursekit.errors import CourseError
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def _run(module: str) -> Command:
+    """A command of coursekit/commands, imported when it is called: nbgrader alone takes a second to import."""
+
+    def call(arguments: argparse.Namespace) -> int:
+        status: int = importlib.import_module(f"coursekit.commands.{module}").main(arguments)
+        return status
+
+    return call
+
+
+def _assignments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("assignments", nargs="*", metavar="ASSIGNMENT", help="such as ps4; all of them when left out")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(prog="course", description="Tools of the instructor of an nbgrader course.")
+    parser.add_argument(
+        "--course", metavar="DIR", type=Path, help="course folder (default: where nbgrader_config.py is)"
+    )
+    parser.add_argument("--verbose", action="store_true", help="say more about what is done")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        command.set_defaults(run=_run(name))
+        return command
+
+    add("lab", "open the course folder in JupyterLab").add_argument("options", nargs="*", help="passed to JupyterLab")
+    _assignments(add("release", "make what students get from the instructor's notebooks"))
+    add("publish", "write the folder that students receive").add_argument("folder", type=Path, metavar="DIR")
+    grade = add("grade", "grade what students handed in")
+    _assignments(grade)
+    grade.add_argument("--student", action="append", default=[], metavar="NAME", help="only this one; may be repeated")
+    grade.add_argument("--again", action="store_true", help="also what was graded already and has not changed")
+    _assignments(add("feedback", "write a page for each student"))
+    export = add("export", "write the grades as CSV")
+    _assignments(export)
+    export.add_argument("--to", type=Path, default=Path("grades.csv"), metavar="FILE", help="default: grades.csv")
+    _assignments(add("check", "try every wrong and every alternative answer that the instructor wrote down"))
+    refresh = add("refresh", "run notebooks from a fresh kernel and store clean outputs")
+    refresh.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK")
+    demo = add("demo", "release, grade and give feedback to an example class, and write a report")
+    _assignments(demo)
+    demo.add_argument("--out", type=Path, default=None, metavar="DIR", help="where to write (default: build/demo)")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    parser = build_parser()
+    try:
+        arguments, rest = parser.parse_known_args(argv)
+        if rest and arguments.command != "lab":
+            parser.error(f"unknown: {' '.join(rest)}")
+        arguments.rest = rest
+    except SystemExit as stop:  # argparse has said what is wrong
+        return stop.code if isinstance(stop.code, int) else 2
+    level = logging.INFO if arguments.verbose else logging.ERROR
+    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
+    if (
+        not arguments.verbose
+    ):  # a cell that never ends is in the records; on the terminal it would tear the progress bar
+        logging.getLogger("coursekit.kernel").setLevel(logging.CRITICAL)
+    try:
+        run: Command = arguments.run
+        return run(arguments)
+    except CourseError as error:
+        print(f"course {arguments.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"\ncourse {arguments.command}: stopped. What was done is kept; run it again to go on.", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

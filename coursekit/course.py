@@ -1,0 +1,192 @@
+"""The course: where it lies, what nbgrader_config.py says about it, its paths and its gradebook."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from nbgrader.api import Gradebook
+from nbgrader.coursedir import CourseDirectory
+from traitlets import Bool, Dict, Float, Integer, List, TraitError, Unicode
+from traitlets.config import Config, Configurable
+from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
+
+from coursekit.errors import CourseError
+
+CONFIG_NAME = "nbgrader_config.py"
+
+
+class Coursekit(Configurable):
+    """The options `c.Coursekit.*` of nbgrader_config.py."""
+
+    answer_rule = Unicode(
+        "",
+        help="module:function(source, forbidden) -> list of sentences; called for the answer cells for which the "
+        "notebook's metadata['coursekit']['forbidden'] lists names. Empty: no rule.",
+    ).tag(config=True)
+    cell_seconds = Float(30.0, help="Time for one cell, where the notebook's metadata say nothing.").tag(config=True)
+    total_seconds = Float(600.0, help="Time for one notebook, where its metadata say nothing.").tag(config=True)
+    time_factor = Float(
+        1.0, help="Multiplies the times of a cell and of a notebook, for a slow or a busy machine."
+    ).tag(config=True)
+    setup_seconds = Float(
+        120.0,
+        help="Time for one cell above the first answer cell. Nothing of the student's has run there, so a slow "
+        "import is not counted against anybody.",
+    ).tag(config=True)
+    output_bytes = Integer(1_000_000, help="What one cell may print or display before the rest is cut.").tag(
+        config=True
+    )
+    submission_bytes = Integer(50_000_000, help="Size of the largest notebook that is read.").tag(config=True)
+    kernel_environment = Dict(
+        {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}, help="Environment variables of the grading kernel."
+    ).tag(config=True)
+    due_dates = Dict(
+        {}, help="Due date of an assignment, such as '2027-01-31 23:59 UTC'. Others keep what the gradebook has."
+    ).tag(config=True)
+    publish = Dict(
+        {}, help="What `course publish` writes: path in the course folder -> path in the students' folder."
+    ).tag(config=True)
+    published_packages = List(
+        Unicode(), [], help="Python packages that the students' pyproject.toml installs, such as 'genlib*'."
+    ).tag(config=True)
+    sanitize_feedback = Bool(
+        True, help="Remove scripts and the like from what students wrote before it goes into the feedback pages."
+    ).tag(config=True)
+
+
+def find_root(start: Path) -> Path:
+    """The nearest folder at or above `start` that holds nbgrader_config.py; raises CourseError when there is none."""
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if (folder / CONFIG_NAME).is_file():
+            return folder
+    raise CourseError(
+        f"There is no {CONFIG_NAME} in {start} or above it. Go to the course folder, or name it with --course DIR."
+    )
+
+
+def put_own_programs_on_path() -> None:
+    """nbgrader starts `alembic` from PATH, so the folder of the running Python has to be there."""
+    folder = str(Path(sys.executable).parent)
+    entries = os.environ.get("PATH", "").split(os.pathsep)
+    if folder not in entries:
+        os.environ["PATH"] = os.pathsep.join([folder, *entries])
+
+
+def _load_config(root: Path) -> Config:
+    try:
+        return PyFileConfigLoader(CONFIG_NAME, path=str(root)).load_config()
+    except ConfigFileNotFound as error:
+        raise CourseError(f"There is no {CONFIG_NAME} in {root}. Name the course folder with --course DIR.") from error
+    except Exception as error:  # the file is Python: anything can come out of it
+        raise CourseError(
+            f"{root / CONFIG_NAME} could not be run: {type(error).__name__}: {error}. Mend the file."
+        ) from error
+
+
+class Course:
+    """One nbgrader course folder; everything that coursekit does starts from here."""
+
+    def __init__(self, root: Path | str) -> None:
+        put_own_programs_on_path()
+        self.root = Path(root).resolve()
+        self.config = _load_config(self.root)
+        self.log = logging.getLogger("coursekit")
+        if not self.log.handlers:
+            self.log.addHandler(logging.NullHandler())
+        try:
+            self.directory = CourseDirectory(config=self.config, log=self.log)
+            if not self.config.CourseDirectory.get("root"):
+                self.directory.root = str(self.root)
+            self.options = Coursekit(config=self.config)
+        except TraitError as error:
+            raise CourseError(f"{self.root / CONFIG_NAME}: {error}") from error
+
+    def _folder(self, step: str, assignment: str, student: str = ".") -> Path:
+        return Path(os.path.normpath(self.directory.format_path(step, student, assignment)))
+
+    def source(self, assignment: str) -> Path:
+        """The instructor's folder of an assignment."""
+        return self._folder(self.directory.source_directory, assignment)
+
+    def release(self, assignment: str) -> Path:
+        """The folder that students get."""
+        return self._folder(self.directory.release_directory, assignment)
+
+    def submitted(self, assignment: str, student: str) -> Path:
+        """What one student handed in."""
+        return self._folder(self.directory.submitted_directory, assignment, student)
+
+    def autograded(self, assignment: str, student: str) -> Path:
+        """The graded notebooks of one student."""
+        return self._folder(self.directory.autograded_directory, assignment, student)
+
+    def feedback(self, assignment: str, student: str) -> Path:
+        """The feedback pages of one student."""
+        return self._folder(self.directory.feedback_directory, assignment, student)
+
+    def records_file(self, assignment: str) -> Path:
+        """JSON with what happened to each submission when it was last graded."""
+        return Path(self.directory.root) / self.directory.autograded_directory / f"{assignment}.records.json"
+
+    @cached_property
+    def ignore(self) -> tuple[str, ...]:
+        """Patterns of file names that never leave the instructor's folder."""
+        return tuple(self.directory.ignore)
+
+    def assignments(self) -> list[str]:
+        """Names of the assignments that have a source notebook, sorted."""
+        pattern = self.source("*")
+        return sorted(folder.name for folder in pattern.parent.glob(pattern.name) if any(folder.glob("*.ipynb")))
+
+    def find_assignment(self, name: str) -> str:
+        """Full name of the assignment that `name` begins, such as ps4; raises CourseError unless there is just one."""
+        known = self.assignments()
+        name = name.rstrip("/").rsplit("/", 1)[-1]
+        if name in known:
+            return name
+        found = [other for other in known if other.startswith(name)]
+        if len(found) == 1:
+            return found[0]
+        listing = ", ".join(found or known) or "none"
+        wanted = "several assignments begin so" if found else "there is no such assignment"
+        raise CourseError(f"'{name}': {wanted} in {self.source('x').parent}. Choose one of: {listing}.")
+
+    def find_assignments(self, names: Iterable[str]) -> list[str]:
+        """The same for several; all of them when none is named."""
+        found = [self.find_assignment(name) for name in names] or self.assignments()
+        if not found:
+            raise CourseError(f"There is no assignment in {self.source('x').parent}. Write one there first.")
+        return found
+
+    def students(self, assignment: str) -> list[str]:
+        """Students who handed something in for the assignment, sorted."""
+        anybody = "STUDENT-e7d1"
+        pattern = self.directory.format_path(self.directory.submitted_directory, anybody, assignment)
+        before, after = os.path.normpath(pattern).split(anybody)
+        parent = Path(before)
+        if not parent.is_dir():
+            return []
+        names = sorted(entry.name for entry in parent.iterdir() if not entry.name.startswith("."))
+        return [name for name in names if os.path.lexists(f"{before}{os.sep}{name}{after}")]
+
+    def gradebook(self) -> Gradebook:
+        """nbgrader's gradebook, to be used in a `with` statement."""
+        return Gradebook(self.directory.db_url, self.directory.course_id)
+
+    def resources(self, assignment: str, notebook: str, student: str = ".") -> dict[str, Any]:
+        """What nbgrader's preprocessors want to know about a notebook."""
+        return {
+            "unique_key": notebook,
+            "output_files_dir": f"{notebook}_files",
+            "nbgrader": {
+                "student": student,
+                "assignment": assignment,
+                "notebook": notebook,
+                "db_url": self.directory.db_url,
+            },
+        }

@@ -1,0 +1,370 @@
+"""The class report says what the gradebook says, needs nothing from outside, and escapes what students wrote."""
+
+import base64
+import hashlib
+import re
+import statistics
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coursekit import release, report, report_data, report_figures
+from coursekit.course import Course
+from coursekit.errors import CourseError
+from coursekit.gradebook import register
+from coursekit.records import Records
+from coursekit.report_data import ClassReport, Mark, Row
+from coursekit.report_questions import Question, plain
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "{{ 7 * 7 }}{% raw %}",
+    "</script></style><iframe src='https://example.org'>",
+    "&lt;b&gt; & 'quotes' \"both\"",
+    "\x1b[31mred\x1b[0m \u202eturned round\x07",
+    "dollar $x^2 sign$",
+)
+SECONDS_LATE = 3 * 3600.0
+
+
+class Page(HTMLParser):
+    """Tags, attributes and text of a page, as a browser would read them."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.texts: list[str] = []
+        self.rows: list[list[str]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th") and self.rows:
+            self.rows[-1].append("")
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+        if self.rows and self.rows[-1]:
+            self.rows[-1][-1] += data.strip("\n")
+
+    def structure(self) -> list[tuple[str, ...]]:
+        """Everything that a browser acts on: tags and the names of their attributes."""
+        return [tuple(item[:2]) for item in self.attributes] + [(tag,) for tag in self.tags]
+
+    def row_of(self, student: str) -> list[str]:
+        """The cells of a student's row in the big table, which is the longest one that begins with the name."""
+        return max((row for row in self.rows if row and row[0].startswith(student)), key=len, default=[])
+
+
+def make_report(text: str) -> ClassReport:
+    """A small report in which a student controls everything that a student can control."""
+    question = Question("1", text, (("nb", "cell"),), 2.0)
+    waiting = Question("2", "by hand", (("nb", "essay"),), 3.0)
+    row = Row(
+        student=text,
+        name=text,
+        state="graded",
+        graded=True,
+        reason=text,
+        next_step=text,
+        marks=(Mark(1.0, 2.0, note=text), Mark(None, 3.0, pending=True)),
+        total=1.0,
+        late_seconds=SECONDS_LATE,
+        penalty=0.5,
+        seconds=1.5,
+        repairs=(text, text),
+        about=text,
+        feedback=((text, "feedback/x.html"),),
+    )
+    lost = Row(text, "", "unreadable", False, text, text, (Mark(None, 2.0), Mark(None, 3.0)), None, 0, 0, None, ())
+    return ClassReport(text, "2027-01-01", 5.0, (question, waiting), (row, lost))
+
+
+def render(found: ClassReport) -> str:
+    """The page without its plots, which are tested by themselves."""
+    return report.render(found, [])
+
+
+@given(st.text(min_size=1, max_size=60))
+@settings(max_examples=40, deadline=None)
+def test_no_text_changes_the_structure_of_the_page(text: str) -> None:
+    assert Page(render(make_report(plain(text) or "x"))).structure() == Page(render(make_report("x"))).structure()
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_is_shown_as_text(text: str) -> None:
+    page = Page(render(make_report(plain(text))))
+    assert page.structure() == Page(render(make_report("x"))).structure()
+    assert page.texts.count(plain(text)) >= 5
+    assert not any(name.startswith("on") for _, name, _ in page.attributes)
+
+
+@given(st.text(st.characters(), max_size=2000), st.integers(5, 700))
+@settings(max_examples=200, deadline=None)
+def test_plain_text_is_printable_short_and_stays_what_it_is(text: str, longest: int) -> None:
+    found = plain(text, longest)
+    assert len(found) <= longest
+    assert found.isprintable()
+    assert found.encode("utf-8").decode("utf-8") == found
+    assert plain(found, longest) == found
+
+
+def test_the_page_needs_nothing_from_outside_and_runs_one_script_that_it_names() -> None:
+    found = make_report("x")
+    html = report.render(found, report.pictures_of(found))
+    page = Page(html)
+    addresses = [value for _, name, value in page.attributes if name in ("src", "href", "action", "srcset", "data")]
+    assert len([address for address in addresses if address.startswith("data:image/svg+xml;base64,")]) == 3
+    assert all(address.startswith(("data:image/", "feedback/")) for address in addresses)
+    assert not re.search(r"@import|url\(", html)
+    scripts = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    assert page.tags.count("script") == len(scripts) == 1
+    digest = base64.b64encode(hashlib.sha256(scripts[0].encode()).digest()).decode()
+    policy = next(value for tag, name, value in page.attributes if tag == "meta" and value.startswith("default-src"))
+    assert f"script-src 'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none'")
+
+
+def test_every_plot_says_in_words_what_it_shows() -> None:
+    found = make_report("x")
+    page = Page(report.render(found, report.pictures_of(found)))
+    pictures = page.tags.count("img")
+    texts = [value for tag, name, value in page.attributes if (tag, name) == ("img", "alt")]
+    assert len(texts) == pictures == 3
+    assert all(re.search(r"\d", text) for text in texts)
+    assert len(set(texts)) == 3
+
+
+@given(st.lists(st.tuples(st.text(max_size=40), st.floats(0.01, 1e4)), min_size=1, max_size=6))
+@settings(max_examples=15, deadline=None)
+def test_a_plot_of_any_names_is_well_formed_and_shows_them(items: list[tuple[str, float]]) -> None:
+    names = [plain(name) or "x" for name, _ in items]
+    picture = report_figures.times(names, [seconds for _, seconds in items])
+    tree = ElementTree.fromstring(base64.b64decode(picture.source.split(",", 1)[1]))
+    shown = [element.text for element in tree.iter("{http://www.w3.org/2000/svg}text")]
+    assert all(name in " ".join(filter(None, shown)) for name in names if len(name) <= 32)
+    assert f"{max(seconds for _, seconds in items):.1f}" in picture.description
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 30, 31, 500])
+def test_plots_take_classes_of_every_size(count: int) -> None:
+    scores = [float(i % 7) for i in range(count)]
+    names = [f"student {i}" for i in range(count)]
+    assert report_figures.scores(scores, 6.0).source.startswith("data:")
+    assert report_figures.times(names, [1.0 + i for i in range(count)]).source.startswith("data:")
+    assert (f"{count} submission" in report_figures.scores(scores, 6.0).description) == (count > 0)
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(0, 1)), min_size=1, max_size=12))
+@settings(max_examples=10, deadline=None)
+def test_the_hardest_question_is_the_one_with_the_smallest_share(shares: list[float | None]) -> None:
+    labels = [f"question-{chr(97 + i)}" for i in range(len(shares))]
+    said = report_figures.questions(labels, shares).description
+    known = {label: share for label, share in zip(labels, shares, strict=True) if share is not None}
+    if not known:
+        assert "Hardest" not in said
+    else:
+        hardest = re.search(r"Hardest: (question-\w)", said)
+        assert hardest is not None
+        assert known[hardest[1]] == min(known.values())
+
+
+@given(st.floats(0, 4, allow_subnormal=False), st.sampled_from([1.0, 2.0, 4.0]))
+def test_better_marks_never_have_a_worse_colour(score: float, maximum: float) -> None:
+    order = ["zero", "low", "middle", "high", "full"]
+    score = min(score, maximum)
+    level = order.index(Mark(score, maximum).level)
+    assert level >= order.index(Mark(score / 2, maximum).level)
+    assert (level == 4) == (score == maximum)
+    assert (level == 0) == (score == 0)
+
+
+@pytest.fixture
+def graded(course: Course) -> Course:
+    """The tiny course with six students whose grades were put into the gradebook here, and one who was never graded."""
+    name = course.assignments()[0]
+    release.release(course, name)
+    notebook = next(iter(register(course, name)))
+    records = Records(course.records_file(name))
+    with course.gradebook() as gradebook:
+        due = gradebook.find_assignment(name).duedate
+        cells = [cell.name for cell in gradebook.find_notebook(notebook, name).grade_cells]
+        for index in range(6):
+            student = f"student-{index}"
+            gradebook.update_or_create_student(student, first_name=HOSTILE[0])
+            late = timedelta(seconds=SECONDS_LATE if index == 3 else -60.0)
+            gradebook.update_or_create_submission(name, student, timestamp=due + late)
+            for place, cell in enumerate(cells):
+                grade = gradebook.find_grade(cell, notebook, name, student)
+                by_hand = grade.cell.cell_type == "markdown"
+                grade.auto_score = None if by_hand else float((index + place) % 3)
+                grade.manual_score = 2.5 if by_hand and index % 2 else None
+                grade.needs_manual_grade = by_hand and not index % 2
+            if index == 2:
+                gradebook.find_submission_notebook(notebook, name, student).late_submission_penalty = 1.0
+            gradebook.db.commit()
+            records.by_student[student] = make_record(name, student, notebook, cells, broken=index == 4)
+    records.finish(name)
+    course.submitted(name, "waiting").mkdir(parents=True)
+    page = course.feedback(name, "student-1") / f"{notebook} & more #1.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("feedback")
+    return course
+
+
+def make_record(name: str, student: str, notebook: str, cells: list[str], *, broken: bool) -> dict[str, Any]:
+    """A record as the grading keeps it."""
+    return {
+        "assignment": name,
+        "student": student,
+        "state": "unreadable" if broken else "graded",
+        "reason": "The file is empty." if broken else "",
+        "next_step": "Hand it in again." if broken else "",
+        "repairs": [HOSTILE[1]],
+        "seconds": 2.0,
+        "notebooks": {notebook: {"cells": [{"grade_id": cell, "reason": HOSTILE[3]} for cell in cells]}},
+    }
+
+
+def collect(course: Course) -> ClassReport:
+    """The report of the only assignment."""
+    return report_data.collect(course, course.assignments()[0], course.root)
+
+
+def submissions(course: Course) -> Iterator[Any]:
+    """nbgrader's own view of every submission."""
+    with course.gradebook() as gradebook:
+        yield from gradebook.assignment_submissions(course.assignments()[0])
+
+
+def test_points_lateness_and_manual_work_are_those_of_the_gradebook(graded: Course) -> None:
+    rows = {row.student: row for row in collect(graded).rows}
+    checked = 0
+    for submission in submissions(graded):
+        row = rows[submission.student_id]
+        assert row.total == pytest.approx(submission.score - submission.late_submission_penalty)
+        assert row.penalty == submission.late_submission_penalty
+        assert row.late_seconds == submission.total_seconds_late
+        assert (row.pending > 0) == submission.needs_manual_grade
+        assert sum(mark.score or 0.0 for mark in row.marks) == pytest.approx(submission.score)
+        checked += 1
+    assert checked == 6
+
+
+def test_the_summary_is_that_of_the_scores(graded: Course) -> None:
+    found = collect(graded)
+    totals = [max(0.0, part.score - part.late_submission_penalty) for part in submissions(graded)]
+    assert found.mean == pytest.approx(statistics.fmean(totals))
+    assert found.median == pytest.approx(statistics.median(totals))
+    assert sorted(found.totals) == pytest.approx(sorted(totals))
+    page = Page(render(found))
+    assert report.points(found.mean) in page.texts
+    assert str(len(found.rows)) in page.texts
+
+
+def test_questions_hold_every_graded_cell_once_and_all_the_points(graded: Course) -> None:
+    name, found = graded.assignments()[0], collect(graded)
+    keys = [key for question in found.questions for key in question.cells]
+    with graded.gradebook() as gradebook:
+        assignment = gradebook.find_assignment(name)
+        known = {(nb.name, cell.name) for nb in assignment.notebooks for cell in nb.grade_cells}
+        assert found.max_score == assignment.max_score
+    assert len(keys) == len(set(keys))
+    assert set(keys) == known
+    assert len({question.label for question in found.questions}) == len(found.questions)
+
+
+def test_who_was_not_graded_is_named_with_a_reason_and_a_next_step(graded: Course) -> None:
+    found = collect(graded)
+    assert [row.student for row in found.ungraded] == ["student-4", "waiting"]
+    assert all(row.reason and row.next_step for row in found.ungraded)
+    page = Page(render(found))
+    assert "The file is empty." in page.texts
+    assert page.texts.count("waiting") == 2  # among what needs attention, and in the table
+
+
+def test_late_students_and_only_they_are_marked(graded: Course) -> None:
+    page = Page(render(collect(graded)))
+    for index in range(6):
+        assert ("late, 3 h" in page.row_of(f"student-{index}")) == (index == 3)
+
+
+def test_links_to_feedback_lead_from_the_page_to_the_file(graded: Course, tmp_path: Path) -> None:
+    from urllib.parse import unquote
+
+    target = report.write_report(graded, graded.assignments()[0], tmp_path / "some where" / "report.html")
+    links = [value for tag, name, value in Page(target.read_text()).attributes if (tag, name) == ("a", "href")]
+    assert len(links) == 1
+    assert (target.parent / unquote(links[0])).read_text() == "feedback"
+
+
+def test_reading_a_class_leaves_gradebook_and_records_alone(graded: Course, tmp_path: Path) -> None:
+    name = graded.assignments()[0]
+    files = [graded.root / "gradebook.db", graded.records_file(name)]
+    before = [hashlib.sha256(file.read_bytes()).digest() for file in files]
+    report.write_report(graded, name, tmp_path / "report.html")
+    assert [hashlib.sha256(file.read_bytes()).digest() for file in files] == before
+
+
+def test_a_class_without_submissions_has_a_page(course: Course, tmp_path: Path) -> None:
+    name = course.assignments()[0]
+    release.release(course, name)
+    page = Page(report.write_report(course, name, tmp_path / "report.html").read_text())
+    assert any("Nobody has handed anything in" in text for text in page.texts)
+
+
+def test_an_assignment_that_was_never_released_is_refused(course: Course, tmp_path: Path) -> None:
+    with pytest.raises(CourseError, match="course release"):
+        report.write_report(course, course.assignments()[0], tmp_path / "report.html")
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_five_hundred_students_have_a_row_each(graded: Course) -> None:
+    found = collect(graded)
+    rows = tuple(replace(found.rows[0], student=f"n{index:03d}") for index in range(500))
+    page = Page(render(replace(found, rows=rows)))
+    assert sum(row[0].startswith("n") and len(row) > 5 for row in page.rows if row) >= 500
+    assert datetime.now().strftime("%Y") in found.made
+
+
+@pytest.mark.browser
+def test_pressing_a_heading_sorts_the_table(chromium: str, tmp_path: Path) -> None:
+    from playwright.sync_api import sync_playwright
+
+    base = make_report("x")
+    totals = [3.0, None, 10.0, 9.5, 0.0]
+    rows = tuple(replace(base.rows[0], student=f"s{i}", total=total) for i, total in enumerate(totals))
+    path = tmp_path / "report.html"
+    path.write_text(render(replace(base, rows=rows)), encoding="utf-8")
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(path.as_uri())
+        heading = page.locator("table.sortable thead th").nth(1).locator("[role=button]")
+
+        def order() -> list[str]:
+            return [
+                text.split()[0] for text in page.locator("table.sortable tbody th bdi:first-child").all_inner_texts()
+            ]
+
+        heading.click()
+        assert order() == ["s4", "s0", "s3", "s2", "s1"]
+        heading.press("Enter")
+        assert order() == ["s2", "s3", "s0", "s4", "s1"]
+        browser.close()
+    assert errors == []
