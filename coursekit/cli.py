@@ -57,6 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     demo = add("demo", "release, grade and give feedback to an example class, and write a report")
     _assignments(demo)
     demo.add_argument("--out", type=Path, default=None, metavar="DIR", help="where to write (default: build/demo)")
+    demo.add_argument("--no-open", action="store_true", help="do not show the report in a browser")
     return parser
 
 

@@ -39,12 +39,16 @@ class CellRun:
 
 @dataclass(frozen=True)
 class Budget:
-    """Seconds for a cell, for all cells after the first answer, for a cell before it; bytes of output of a cell."""
+    """Seconds for a cell, for all cells after the first answer, for a cell before it; bytes of output of a cell.
+
+    `own_seconds` holds the seconds of cells that have a limit of their own, by index.
+    """
 
     cell_seconds: float
     total_seconds: float
     setup_seconds: float
     output_bytes: int
+    own_seconds: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -107,7 +111,8 @@ class Run:
     def _time_for(self, index: int) -> float:
         if index < self.first_answer:
             return self.budget.setup_seconds
-        return min(self.budget.cell_seconds, self.budget.total_seconds - self.spent)
+        own = self.budget.own_seconds.get(index, self.budget.cell_seconds)
+        return min(own, self.budget.total_seconds - self.spent)
 
     def _lose(self, cell: NotebookNode, index: int, state: str, reason: str, seconds: float = 0.0) -> None:
         name = {TIMED_OUT: "CellTimeoutError", DIED: "KernelDied", NOT_RUN: "NotRun"}[state]

@@ -84,7 +84,7 @@ def questions(nb: NotebookNode) -> Iterator[Question]:
         yield question
 
 
-def options(nb: NotebookNode) -> dict[str, Any]:
-    """metadata['coursekit'] of a notebook: cell_seconds, total_seconds, forbidden."""
-    found = nb.metadata.get("coursekit", {})
+def options(node: NotebookNode) -> dict[str, Any]:
+    """metadata['coursekit']: of a notebook cell_seconds, total_seconds and forbidden; of a cell its own seconds."""
+    found = node.metadata.get("coursekit", {})
     return dict(found) if isinstance(found, dict) else {}

@@ -60,13 +60,16 @@ def _seconds(options: Mapping[str, Any], name: str, default: float) -> float:
 
 
 def budget_of(nb: NotebookNode, limits: Limits) -> Budget:
-    """Times of a notebook from its metadata['coursekit'], otherwise the course's."""
-    options = notebooks.options(nb)
+    """Times from metadata['coursekit'] of the notebook and of single cells, otherwise the course's."""
+    options, factor = notebooks.options(nb), limits.time_factor
+    cell_seconds = _seconds(options, "cell_seconds", limits.cell_seconds)
+    own = {index: _seconds(notebooks.options(cell), "seconds", cell_seconds) for index, cell in enumerate(nb.cells)}
     return Budget(
-        cell_seconds=limits.time_factor * _seconds(options, "cell_seconds", limits.cell_seconds),
-        total_seconds=limits.time_factor * _seconds(options, "total_seconds", limits.total_seconds),
+        cell_seconds=factor * cell_seconds,
+        total_seconds=factor * _seconds(options, "total_seconds", limits.total_seconds),
         setup_seconds=limits.setup_seconds,
         output_bytes=limits.output_bytes,
+        own_seconds={index: factor * seconds for index, seconds in own.items() if seconds != cell_seconds},
     )
 
 

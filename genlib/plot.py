@@ -173,6 +173,7 @@ def curves(
             low, high = (_array(series[name]) for name in between)
             axis.fill_between(x, low, high, color=COLORS[4], alpha=0.35, linewidth=0, label="the gap")
         axis.set(xlabel=x_label, ylabel=y_label, title=title or "")
+        axis.margins(y=0.08)
         axis.set_xscale("log" if log_x else "linear")
         axis.set_yscale("log" if log_y else "linear")
         if marks:
@@ -287,7 +288,7 @@ def clouds(panels: Mapping[str, Tensor], *, marked: int = 3, alt: str | None = N
     with style():
         for axis, (name, points) in zip(axes[0], panels.items(), strict=True):
             x, y = _array(points).T
-            axis.scatter(x[marked:], y[marked:], s=5, color="0.6", linewidths=0)
+            axis.scatter(x[marked:], y[marked:], s=np.clip(2000 / len(x), 5, 30), color="0.5", linewidths=0)
             for index in range(marked):
                 color, marker = COLORS[index % len(COLORS)], MARKERS[index % len(MARKERS)]
                 axis.scatter(x[index], y[index], s=130, color=color, marker=marker, edgecolor="white", zorder=3)

@@ -11,5 +11,4 @@ def main(arguments: argparse.Namespace) -> int:
 
     course = course_of(arguments)
     out = arguments.out if arguments.out is not None else course.root / "build" / "demo"
-    status = run(course.find_assignments(arguments.assignments), out)
-    return status if isinstance(status, int) else 0
+    return run(course.find_assignments(arguments.assignments), out, course, open_report=not arguments.no_open)

@@ -136,6 +136,13 @@ def test_budgets_come_from_the_notebook_where_they_make_sense_otherwise_from_the
     assert (budget.cell_seconds, budget.total_seconds) == (6, 140)
 
 
+def test_a_cell_may_have_a_limit_of_its_own():
+    nb = release()
+    assert not budget_of(nb, Limits()).own_seconds
+    nb.cells[1].metadata["coursekit"] = {"seconds": 20}
+    assert budget_of(nb, Limits(time_factor=2)).own_seconds == {1: 40}
+
+
 def test_what_a_worker_gets_is_not_changed_by_it():
     nb = release()
     before = copy.deepcopy(nb)

@@ -198,7 +198,8 @@ def test_the_rule_reads_the_whole_cell_of_a_wrapped_class(content):
     shell = InteractiveShell.instance()
     shell.push({"check": checks.Checks(content)})
     shell.run_cell(
-        "import torch.distributions as d\n\n\nclass Model:\n    def energy(self, x, scale):\n        return 0.5 * (scale * x).square().sum(-1)"
+        "import torch.distributions as d\n\n\n"
+        "class Model:\n    def energy(self, x, scale):\n        return 0.5 * (scale * x).square().sum(-1)"
     )
     outcome = shell.run_cell("check('energy', lambda x, s: Model().energy(x, s), answer=Model)")
     assert isinstance(outcome.error_in_exec, checks.CheckFailed)
@@ -225,7 +226,7 @@ def test_inputs_are_those_of_the_file(content):
     assert scale.item() == 1.5
     with pytest.raises(ValueError, match="cases 1 to 2, not 3"):
         checks.Checks(content).inputs("energy", 3)
-    with pytest.raises(ValueError, match="no check called 'entropy'.*energy"):
+    with pytest.raises(ValueError, match=r"no check called 'entropy'.*energy"):
         checks.Checks(content)("entropy", right)
 
 
@@ -250,7 +251,8 @@ def test_the_inputs_of_one_call_do_not_reach_the_next(content, capsys):
 
 
 def test_checks_need_no_server_and_no_pictures():
-    code = "import sys, genlib.checks; print(*[m for m in ('matplotlib', 'ipywidgets', 'IPython', 'nbgrader') if m in sys.modules])"
+    unwanted = ("matplotlib", "ipywidgets", "IPython", "nbgrader")
+    code = f"import sys, genlib.checks; print(*[name for name in {unwanted} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 

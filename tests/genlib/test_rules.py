@@ -1,4 +1,4 @@
-"""The rule about forbidden names: what is written plainly is found, what is not a use is not, and nothing makes it fail."""
+"""Forbidden names: what is written plainly is found, what is no use is not, and nothing makes it fail."""
 
 import subprocess
 import sys
