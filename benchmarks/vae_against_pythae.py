@@ -19,11 +19,11 @@ from pathlib import Path
 
 import torch
 from _common import data_root, table
-from genlib.train import fit
 from torch import Tensor, nn
 
 from genlib import data, evaluate
 from genlib.models.vae import VAE
+from genlib.train import fit
 
 SHAPE, HIDDEN, LATENT, BATCH, RATE = (1, 28, 28), 400, 40, 128, 1e-3
 GENLIB, TRAINER, LOOP = "genlib", "pythae, its trainer", "pythae's model, bare loop"
@@ -102,7 +102,6 @@ def train_with_pythae(model: VAE, images: Tensor, seconds: float) -> int:
             output_dir=folder, num_epochs=10_000, learning_rate=RATE, per_device_train_batch_size=BATCH, no_cuda=True
         )
         trainer = BaseTrainer(pythae_model(model), Binarized(), training_config=config, callbacks=[watch])
-        trainer.callback_handler.callbacks = [watch]  # without its progress bar and printer
         try:
             trainer.train()
         except TimeIsUp:
@@ -148,7 +147,9 @@ def in_a_process(name: str, seconds: float) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "result.pt"
         command = [sys.executable, __file__, "--worker", name, "--seconds", str(seconds), "--out", str(out)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"{name} failed:\n{done.stderr[-3000:]}")
         return torch.load(out, weights_only=True)
 
 

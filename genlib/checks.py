@@ -124,8 +124,8 @@ def _run(
         arguments[name].requires_grad_(True)
     try:
         result = function(*arguments.values())
-    except NotImplementedError:
-        return {"result": "not answered"}, "this exercise is not answered yet (the code raised NotImplementedError)."
+    except NotImplementedError as error:
+        raise CheckFailed(f"{_last_function(error)} is not answered yet.") from None
     except Exception as error:
         kind = type(error).__name__
         return {"result": f"raises {kind}"}, f"the call raised {kind}: {error}{_place(error, written)}"
@@ -234,6 +234,12 @@ def _source(written: Any) -> str | None:
         except (OSError, TypeError):
             continue
     return None
+
+
+def _last_function(error: Exception) -> str:
+    """The function that raised an exception: perhaps one of an earlier exercise."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return frames[-1].f_code.co_qualname
 
 
 def _place(error: Exception, written: Any) -> str:

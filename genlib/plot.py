@@ -311,7 +311,7 @@ def latent_scatter(
         raise ValueError(f"received {len(labels)} labels for {len(codes)} codes; expected one each")
     x, y = _array(codes).T
     classes = np.zeros(len(codes), dtype=int) if labels is None else _array(labels).astype(int)
-    picture, axis = figure(width=7.5, height=6.2)
+    picture, axis = figure(width=6.8, height=5.6)
     with style():
         for index, label in enumerate(np.unique(classes)):
             # The numeral itself is the marker, so colour is never the only way to tell classes apart.

@@ -132,7 +132,12 @@ def test_an_unanswered_exercise_is_called_so(content):
     def unanswered(x, scale):
         raise NotImplementedError()
 
-    assert "not answered yet" in failure(content, unanswered)
+    def uses_it(x, scale):
+        return 2 * unanswered(x, scale)
+
+    for function in (unanswered, uses_it):
+        message = failure(content, function)
+        assert message.endswith("unanswered is not answered yet.")
 
 
 def test_an_exception_is_shown_with_the_line_of_the_answer(content):
