@@ -31,6 +31,7 @@ from coursekit.errors import CourseError
 
 HAS_FORK = sys.platform == "linux"  # elsewhere fork is missing, or unsafe once numerical libraries are loaded
 ONE_THREAD = {name: "1" for name in ("OMP_THREAD_LIMIT", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+SECONDS = 120.0  # of computing, for one forked variant
 Record = dict[str, Any]
 
 
@@ -275,7 +276,7 @@ def _start(
                 for number, (name, v) in enumerate(variants.items())
             ],
             "children": children or os.cpu_count() or 1,
-            "seconds": 120,
+            "seconds": SECONDS,
             "out": str(out),
         }
         (out / "job.json").write_text(json.dumps(job), encoding="utf-8")

@@ -12,11 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
 CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 TOKEN = "only-for-this-test"
+ALL_HAVE_RUN = """() => {
+  const cells = jupyterapp.shell.currentWidget.content.widgets.map(cell => cell.model).filter(m => m.type === 'code');
+  const failed = cells.some(model => model.outputs.toJSON().some(output => output.output_type === 'error'));
+  return failed || cells.every(model => model.executionCount !== null && model.executionState !== 'running');
+}"""
 
 
 @dataclass(frozen=True)
@@ -30,12 +36,19 @@ def lab(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     folder = tmp_path_factory.mktemp("course")
     for name in ("lectures", "solutions", "assignments"):
         shutil.copytree(root / name, folder / name)
+    for path in folder.rglob("*.ipynb"):
+        forget_results(path)
     home = tmp_path_factory.mktemp("home")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]
-    command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder}"]
+    command += [
+        "--LabApp.expose_app_in_browser=True",
+        "--ServerApp.port_retries=0",
+        f"--IdentityProvider.token={TOKEN}",
+        f"--ServerApp.root_dir={folder}",
+    ]
     environment = {**os.environ, "JUPYTER_CONFIG_DIR": str(home / "config"), "JUPYTER_DATA_DIR": str(home / "data")}
     with open(home / "log", "wb") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
@@ -47,6 +60,15 @@ def lab(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
             server.send_signal(signal.SIGINT)
             server.terminate()
             server.wait(30)
+
+
+def forget_results(path: Path) -> None:
+    """Take the stored outputs and counts away, so that what is found later was made here."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    nbformat.write(notebook, path)
 
 
 def wait_for(server: subprocess.Popen[Any], url: str, log: Path) -> None:
@@ -84,8 +106,7 @@ def run_all_cells(page: Page, lab: Lab, path: str, timeout_s: float = 240) -> No
     page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").first.wait_for()
     page.locator(".lm-MenuBar-itemLabel", has_text="Run").click()
     page.locator(".lm-Menu-itemLabel", has_text="Run All Cells").first.click()
-    page.locator(".jp-Notebook-ExecutionIndicator[data-status='busy']").first.wait_for()
-    page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").first.wait_for(timeout=1000 * timeout_s)
+    page.wait_for_function(ALL_HAVE_RUN, timeout=1000 * timeout_s)
     with page.expect_response(lambda r: r.request.method == "PUT" and "/api/contents/" in r.url) as response:
         page.keyboard.press("Control+s")
     assert response.value.ok

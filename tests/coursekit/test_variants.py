@@ -185,6 +185,22 @@ def test_an_alternative_that_loses_points_or_dies_is_reported(copy, code, part):
     assert not results["tiny"].problems
 
 
+@pytest.mark.parametrize(
+    ("code", "part"),
+    [
+        ("while True:\n    pass", "was stopped after 1 seconds of computing"),
+        ("import signal\nsignal.pause()", "was stopped after 5 seconds by the clock"),
+    ],
+)
+@pytest.mark.skipif(not variants.HAS_FORK, reason="this platform cannot fork safely")
+def test_a_variant_that_never_ends_is_stopped(copy, code, part, monkeypatch):
+    monkeypatch.setattr(variants, "SECONDS", 1.0)
+    set_variants(copy, alternatives=[{"name": "endless", "answer": "twice", "code": code}, ALTERNATIVES[0]])
+    results = by_name(variants.check_assignment(copy))
+    assert results["endless"].problems == [part]
+    assert not results["sum"].problems
+
+
 def test_a_solution_that_loses_points_is_reported(tmp_path):
     folder = write(tmp_path / "tiny", (), (), partial="3.5")
     report = variants.check_assignment(folder)
