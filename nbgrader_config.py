@@ -30,5 +30,6 @@ c.Coursekit.publish = {
     "environment.yml": "environment.yml",
     "LICENSE": "LICENSE",
     "docs/student.md": "README.md",
+    "docs/notation.md": "docs/notation.md",
 }
 c.Coursekit.published_packages = ["genlib*"]
