@@ -81,7 +81,8 @@ def limits_of(course: Course) -> Limits:
 
 def prepare(course: Course, name: str) -> Assignment:
     """Register the assignment in the gradebook and collect what its workers need."""
-    tests = gradebook.register(course, name)
+    tests = release.graded_notebooks(course, name)
+    gradebook.register(course, name, tests)
     releases = release.release_bytes(course, name)
     if missing := set(tests) - set(releases):
         raise CourseError(f"{name}: {sorted(missing)} not released yet. Run `course release {name}` first.")

@@ -11,7 +11,6 @@ from nbgrader.preprocessors import Execute, SaveCells
 from nbgrader.utils import parse_utc
 from sqlalchemy.exc import SAWarning
 
-from coursekit import release as releases
 from coursekit.course import Course
 from coursekit.errors import CourseError
 
@@ -26,14 +25,12 @@ def _due_date(course: Course, assignment: str) -> dict[str, Any]:
         raise CourseError(f"c.Coursekit.due_dates[{assignment!r}] = {text!r} is no date: {error}") from error
 
 
-def register(course: Course, assignment: str) -> dict[str, NotebookNode]:
+def register(course: Course, assignment: str, graded: dict[str, NotebookNode]) -> None:
     """Tell the gradebook about the assignment's cells, as `nbgrader generate_assignment` would.
 
-    Returns the notebooks that are graded (hidden tests, no solutions) by name; raises CourseError when cells were
+    `graded` holds the notebooks with hidden tests and without solutions, by name; raises CourseError when cells were
     added or removed after somebody's work had been graded.
     """
-    paths = releases.source_notebooks(course, assignment)
-    graded = {path.stem: releases.make_tests(course, assignment, path) for path in paths}
     with course.gradebook() as gradebook:
         gradebook.update_or_create_assignment(assignment, **_due_date(course, assignment))
         known = {notebook.name for notebook in gradebook.find_assignment(assignment).notebooks}
@@ -54,7 +51,6 @@ def register(course: Course, assignment: str) -> dict[str, NotebookNode]:
                 f"{assignment}/{name}: graded cells were added or removed after submissions had been graded ({error}). "
                 "Put the cells back, or start a new assignment."
             ) from error
-    return graded
 
 
 def save(course: Course, assignment: str, student: str, graded: dict[str, NotebookNode], timestamp: Any) -> None:

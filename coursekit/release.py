@@ -19,6 +19,7 @@ from coursekit import notebooks
 from coursekit.course import Course
 from coursekit.errors import CourseError
 from coursekit.files import replace_folder, walk_files
+from coursekit.gradebook import register
 from coursekit.markers import Marks, complaints
 
 # What editors and runs leave behind in metadata; it would change the bytes and says nothing to a student.
@@ -99,6 +100,11 @@ def source_notebooks(course: Course, assignment: str) -> list[Path]:
     return paths
 
 
+def graded_notebooks(course: Course, assignment: str) -> dict[str, NotebookNode]:
+    """The notebooks that are graded, with hidden tests and without solutions, by name."""
+    return {path.stem: make_tests(course, assignment, path) for path in source_notebooks(course, assignment)}
+
+
 def other_files(course: Course, assignment: str) -> Iterator[Path]:
     """Files that students get beside the notebooks, such as data."""
     yield from walk_files(course.source(assignment), (*course.ignore, "*.ipynb"))
@@ -119,14 +125,12 @@ def write_release(course: Course, assignment: str, folder: Path) -> None:
 
 def release(course: Course, assignment: str) -> Path:
     """Make assignments/<name> anew from solutions/<name> and tell the gradebook; returns the folder."""
-    from coursekit.gradebook import register
-
     target = course.release(assignment)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{assignment[:40]}.") as scratch:
         built = Path(scratch) / assignment
         write_release(course, assignment, built)
-        register(course, assignment)
+        register(course, assignment, graded_notebooks(course, assignment))
         replace_folder(built, target)
     return target
 

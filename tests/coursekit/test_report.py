@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from coursekit import release, report, report_data, report_figures
 from coursekit.course import Course
 from coursekit.errors import CourseError
-from coursekit.gradebook import register
 from coursekit.records import Records
 from coursekit.report_data import ClassReport, Mark, Row
 from coursekit.report_questions import Question, plain
@@ -197,7 +196,7 @@ def graded(course: Course) -> Course:
     """The tiny course with six students whose grades were put into the gradebook here, and one who was never graded."""
     name = course.assignments()[0]
     release.release(course, name)
-    notebook = next(iter(register(course, name)))
+    notebook = next(iter(release.graded_notebooks(course, name)))
     records = Records(course.records_file(name))
     with course.gradebook() as gradebook:
         due = gradebook.find_assignment(name).duedate
