@@ -1,5 +1,4 @@
-"""Runs every variant that an assignment's authors wrote down: wrong answers must score 0 and show their hint, other
-right ones full marks.
+"""Runs every variant of an assignment: wrong answers must score 0 and show their hint, other right ones full marks.
 
 python -m coursekit.variants FOLDER [FOLDER ...]                  check the variants of each assignment
 python -m coursekit.variants --make-checks FOLDER [FOLDER ...]    write checks.json anew from its own inputs
@@ -117,8 +116,9 @@ def load_variants(folder: str | Path) -> list[Variant]:
 def check_assignment(
     folder: str | Path, *, only: Sequence[str] = (), children: int | None = None, fork: bool | None = None
 ) -> Report:
-    """Execute the solution and each of its variants (or `only` those named), scored by nbgrader's own rule. Raises
-    CourseError.
+    """Execute the solution and each of its variants (or `only` those named), scored by nbgrader's own rule.
+
+    Raises CourseError when the folder or its variants cannot be read.
     """
     folder, started = Path(folder), time.perf_counter()
     variants = [variant for variant in load_variants(folder) if not only or variant.name in only]
@@ -136,8 +136,9 @@ def check_assignment(
 
 
 def made_checks(folder: str | Path) -> dict[str, Any]:
-    """What checks.json should hold: its own inputs, with the values of the solution and of each misconception. Raises
-    CourseError.
+    """What checks.json should hold: its own inputs, with the values of the solution and of each misconception.
+
+    Raises CourseError when the solution or a misconception never runs its check.
     """
     folder = Path(folder)
     content = _inputs_alone(json.loads((folder / "checks.json").read_text(encoding="utf-8")))

@@ -1,8 +1,7 @@
 """What the visible checks of an assignment call: a student's function on stored inputs, compared with stored values.
 
 The file `checks.json` beside the notebook holds the inputs, the values that a right answer gives, and the values that
-well-known mistakes
-give, so that a check can name the mistake without containing the solution.
+well-known mistakes give, so that a check can name the mistake without containing the solution.
 """
 
 from __future__ import annotations
@@ -35,8 +34,9 @@ class CheckFailed(AssertionError):
 
 
 def load(path: str | Path = "checks.json") -> Checks:
-    """Read the stored checks of an assignment; the path is relative to the notebook's folder. Raises FileNotFoundError,
-    ValueError.
+    """Read the stored checks of an assignment; the path is relative to the notebook's folder.
+
+    Raises ``FileNotFoundError`` when the file is not there, and ``ValueError`` when it is damaged.
     """
     path = Path(path)
     if not path.is_file():
@@ -59,9 +59,7 @@ class Checks:
     def __init__(self, content: dict[str, Any]) -> None:
         self._checks: dict[str, Any] = content["checks"]
         self._forbidden: dict[str, list[str]] = content.get("forbidden", {})
-        self.observed: dict[
-            str, list[Outcome]
-        ] = {}  # what each check last saw: the command that writes checks.json reads it
+        self.observed: dict[str, list[Outcome]] = {}  # what checks last saw: `--make-checks` reads it
 
     def inputs(self, name: str, case: int = 1) -> tuple[Any, ...]:
         """The inputs of one stored case of a check, as the function receives them; cases count from 1."""
@@ -71,8 +69,7 @@ class Checks:
         return tuple(_tensor(value) for value in cases[case - 1]["inputs"].values())
 
     def __call__(self, name: str, function: Callable[..., Any], *, answer: Any = None) -> None:
-        """Compare `function` with the stored values of the check `name` and print one line, or raise CheckFailed with a
-        hint.
+        """Compare `function` with the stored values of the check `name`; print a line, or raise CheckFailed with a hint.
 
         `answer` is what the student wrote when `function` only wraps it: the rule about forbidden names reads its
         source.
