@@ -69,7 +69,7 @@ class Checks:
         return tuple(_tensor(value) for value in cases[case - 1]["inputs"].values())
 
     def __call__(self, name: str, function: Callable[..., Any], *, answer: Any = None) -> None:
-        """Compare `function` with the stored values of the check `name`; print a line, or raise CheckFailed with a hint.
+        """Compare `function` with the stored values of check `name`; print `ok`, or raise CheckFailed with a hint.
 
         `answer` is what the student wrote when `function` only wraps it: the rule about forbidden names reads its
         source.
