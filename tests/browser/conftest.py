@@ -18,6 +18,10 @@ from playwright.sync_api import Page, sync_playwright
 
 CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 TOKEN = "only-for-this-test"
+KERNEL_IS_READY = """() => {
+  const context = jupyterapp.shell.currentWidget?.sessionContext;
+  return context?.isReady && context.session?.kernel?.status === 'idle';
+}"""
 ALL_HAVE_RUN = """() => {
   const cells = jupyterapp.shell.currentWidget.content.widgets.map(cell => cell.model).filter(m => m.type === 'code');
   const failed = cells.some(model => model.outputs.toJSON().some(output => output.output_type === 'error'));
@@ -103,7 +107,7 @@ def run_all_cells(page: Page, lab: Lab, path: str, timeout_s: float = 240) -> No
     page.goto(f"{lab.url}/lab/tree/{path}?reset&token={TOKEN}")
     page.get_by_text("Run", exact=True).first.wait_for()
     page.locator(".jp-Notebook .jp-Cell").first.wait_for()
-    page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").first.wait_for()
+    page.wait_for_function(KERNEL_IS_READY)
     page.locator(".lm-MenuBar-itemLabel", has_text="Run").click()
     page.locator(".lm-Menu-itemLabel", has_text="Run All Cells").first.click()
     page.wait_for_function(ALL_HAVE_RUN, timeout=1000 * timeout_s)
