@@ -155,11 +155,6 @@ def release_differences(course: Course, assignment: str) -> list[str]:
     return missing + extra + other
 
 
-def points(nb: NotebookNode) -> float:
-    """Points of all graded cells of a notebook."""
-    return sum(notebooks.max_score(cell) for cell in nb.cells if notebooks.is_graded(cell))
-
-
 def release_bytes(course: Course, assignment: str) -> dict[str, bytes]:
     """The released notebooks as bytes, by notebook name; raises CourseError when there is no release yet."""
     folder = course.release(assignment)

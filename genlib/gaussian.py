@@ -116,7 +116,7 @@ def reparameterize_full(
     that is Q D^(1/2). The result is ``(..., D)``, or ``(n_samples, ..., D)`` when ``n_samples`` is given.
     Raises ``ValueError`` when the shapes do not fit, the covariance is not positive definite, or the factor is unknown.
     """
-    _check_covariance(covariance, dim=mean.shape[-1])
+    _check_square(covariance, dim=mean.shape[-1])
     a = covariance_factor(covariance, factor)  # (..., D, D)
     mean = mean.expand(torch.broadcast_shapes(mean.shape, a.shape[:-1]))
     eps = _noise(mean, n_samples, generator)
@@ -189,11 +189,15 @@ def _batched(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
     return left.expand(*batch, *left.shape[-2:]), right.expand(*batch, *right.shape[-2:])
 
 
-def _check_covariance(covariance: Tensor, dim: int | None = None) -> None:
+def _check_square(covariance: Tensor, dim: int | None = None) -> None:
     shape = tuple(covariance.shape)
     if len(shape) < 2 or shape[-1] != shape[-2] or dim not in (None, shape[-1]):
         d = "D" if dim is None else dim
         raise ValueError(f"covariance has shape {shape}; expected (..., {d}, {d}), one square matrix per mean")
+
+
+def _check_covariance(covariance: Tensor, dim: int | None = None) -> None:
+    _check_square(covariance, dim)
     scale = covariance.detach().abs().amax() if covariance.numel() else 1.0
     if not torch.allclose(covariance, covariance.mT, rtol=0, atol=float(1e-4 * scale)):
         raise ValueError(_not_positive_definite("it is not symmetric; use (covariance + covariance.mT) / 2"))
