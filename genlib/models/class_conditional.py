@@ -55,12 +55,12 @@ class ClassConditionalMixture(nn.Module):
         from sklearn.mixture import GaussianMixture
 
         log_prior = class_log_prior(x, y)
-        flat = x.flatten(1).double().cpu().numpy()
+        flat = x.flatten(1).cpu().double().numpy()
         few = int(torch.bincount(y).min())
         if few < n_components:
             raise ValueError(f"a class has {few} examples; expected at least n_components={n_components} in each")
         fits = [
-            GaussianMixture(n_components, reg_covar=ridge, random_state=seed).fit(flat[(y == label).cpu().numpy()])
+            GaussianMixture(n_components, reg_covar=ridge, random_state=seed).fit(flat[y.cpu().numpy() == label])
             for label in range(len(log_prior))
         ]
         log_weight = torch.stack([torch.from_numpy(f.weights_).log() for f in fits])  # (C, K)
@@ -221,12 +221,13 @@ class ClassConditionalGaussian(ClassConditionalMixture):
             raise ValueError(f"{covariance=} is unknown; expected 'full' or 'shared'")
         flat, totals = x.flatten(1), weights.sum(0)  # (N, D), (C,)
         mean = weights.mT @ flat / totals.unsqueeze(1)  # (C, D)
-        scatters = torch.stack([scatter(flat - m, w) for m, w in zip(mean, weights.mT, strict=True)])  # (C, D, D)
+        scatters = torch.stack([scatter(flat, m, w) for m, w in zip(mean, weights.mT, strict=True)])  # (C, D, D)
         if covariance == "shared":
             matrix = (scatters.sum(0) / totals.sum()).expand_as(scatters)
         else:
             matrix = scatters / totals[:, None, None]
-        matrix = matrix.double() + ridge * torch.eye(flat.shape[1], dtype=torch.float64, device=x.device)
-        factor = cholesky_of_classes(matrix.unsqueeze(1)).to(x.dtype)  # (C, 1, D, D)
+        # In double precision and on the CPU: not every accelerator has it.
+        ridged = matrix.cpu().double() + ridge * torch.eye(flat.shape[1], dtype=torch.float64)
+        factor = cholesky_of_classes(ridged.unsqueeze(1)).to(x)  # (C, 1, D, D)
         log_prior = (totals / totals.sum()).log()
         return cls(log_prior, torch.zeros_like(totals).unsqueeze(1), mean.unsqueeze(1), factor, tuple(x.shape[1:]))

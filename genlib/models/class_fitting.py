@@ -4,11 +4,11 @@ import torch
 from torch import Tensor
 
 
-def scatter(centred: Tensor, weight: Tensor) -> Tensor:
-    """The weighted sum of outer products of ``centred (N, D)``: ``(D, D)``; rows of weight 0 cost nothing."""
+def scatter(x: Tensor, mean: Tensor, weight: Tensor) -> Tensor:
+    """sum_n weight[n] (x[n] - mean)(x[n] - mean)^T, ``(D, D)``, for ``x (N, D)``; rows of weight 0 cost nothing."""
     rows = weight > 0
-    centred, weight = centred[rows], weight[rows]
-    return (centred * weight.unsqueeze(1)).mT @ centred
+    centred = x[rows] - mean
+    return (centred * weight[rows].unsqueeze(1)).mT @ centred
 
 
 def class_log_prior(x: Tensor, y: Tensor) -> Tensor:
