@@ -7,12 +7,12 @@ import os
 import socket
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-OFFLINE = 'To go on without it: load("digits") needs neither files nor network.'
+OFFLINE = 'To go on without it: load("digits") and, for text, load("sentences") need neither files nor network.'
 
 
 class DataNotFoundError(FileNotFoundError):
@@ -49,11 +49,24 @@ def data_folders(name: str, root: str | os.PathLike[str] | None = None) -> list[
 
 def find(file: DataFile, folders: Iterable[Path]) -> Path | None:
     """The first place that has the file, packed by gzip or not."""
+    return find_path((f"{file.path}.gz", file.path), folders)
+
+
+def find_path(paths: Sequence[str], folders: Iterable[Path]) -> Path | None:
+    """The first of ``paths`` that is a file in the first folder that has any."""
     for folder in folders:
-        for candidate in (folder / f"{file.path}.gz", folder / file.path):
-            if candidate.is_file():
-                return candidate
+        for path in paths:
+            if (folder / path).is_file():
+                return folder / path
     return None
+
+
+def read_local(name: str, file: DataFile, folders: Sequence[Path]) -> tuple[bytes, Path]:
+    """The content of a file of a set that is never downloaded, and where it lies; raises as ``load`` promises."""
+    path = find(file, folders)
+    if path is None:
+        raise missing(name, file.path, folders, "genlib does not download this set.")
+    return read(file, path), path
 
 
 def read(file: DataFile, path: Path) -> bytes:
@@ -81,29 +94,29 @@ def corrupt(path: Path, expected: str, found: str) -> DataCorruptError:
     """The error for a file that is not what it should be, saying what to do."""
     return DataCorruptError(
         f"{path} is damaged or not the file that it should be: expected {expected}, found {found}. Nothing was loaded. "
-        "Delete it and put a sound copy in its place; load() downloads mnist and fashion_mnist by itself when nothing "
-        f"is there. {OFFLINE}"
+        "Delete it and put a sound copy in its place; load() downloads mnist, fashion_mnist and cifar10 by itself when "
+        f"nothing is there. {OFFLINE}"
     )
 
 
-def missing(name: str, file: DataFile, folders: Iterable[Path], why: str) -> DataNotFoundError:
+def missing(name: str, path: str, folders: Iterable[Path], why: str) -> DataNotFoundError:
     """The error for a file that is nowhere, naming the folders, the file and the offline choice."""
     places = " or ".join(str(folder) for folder in folders)
     return DataNotFoundError(
-        f"the data set {name!r} needs the file {file.path} in the folder {places}, where it is not. {why} {OFFLINE} "
+        f"the data set {name!r} needs the file {path} in the folder {places}, where it is not. {why} {OFFLINE} "
         f"If you have the file elsewhere, set GENLIB_DATA to the folder that contains {name}/."
     )
 
 
-def download(urls: Iterable[str], file: DataFile, md5: str, folders: Iterable[Path]) -> Path:
-    """Fetch ``file``, packed by gzip, into the first folder that can be written, with a progress bar.
+def download(urls: Iterable[str], path: str, md5: str, folders: Iterable[Path]) -> Path:
+    """Fetch a file to ``path`` in the first folder that can be written, with a progress bar.
 
     The file appears in its place only when it is complete and its MD5 is right. Raises ``OSError`` when no address
     gives it or no folder takes it.
     """
     from torchvision.datasets.utils import download_url
 
-    target, problems = _writable(folders, file), []
+    target, problems = _writable(folders, path), []
     for url in urls:
         with tempfile.TemporaryDirectory(prefix=".download-", dir=target.parent) as staging:
             try:
@@ -117,10 +130,10 @@ def download(urls: Iterable[str], file: DataFile, md5: str, folders: Iterable[Pa
     raise OSError("; ".join(problems))
 
 
-def _writable(folders: Iterable[Path], file: DataFile) -> Path:
+def _writable(folders: Iterable[Path], path: str) -> Path:
     problems = []
     for folder in folders:
-        target = folder / f"{file.path}.gz"
+        target = folder / path
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=target.parent):

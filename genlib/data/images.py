@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genlib.data.files import DataFile, corrupt, download, find, missing, read
+from genlib.data.files import DataFile, corrupt, download, find, missing, read, read_local
 
 Images = tuple[NDArray[np.uint8], int, NDArray[np.int64] | None]
 
@@ -115,15 +115,16 @@ def read_idx(name: str, split: str, folders: list[Path], fetch: bool) -> Images:
 
 def _fetch(name: str, file: DataFile, folders: list[Path], fetch: bool) -> Path:
     if not fetch:
-        raise missing(name, file, folders, "It was not fetched, because download=False.")
+        raise missing(name, file.path, folders, "It was not fetched, because download=False.")
     from torchvision import datasets
 
     source: Any = getattr(datasets, TORCHVISION[name])
     packed = Path(file.path).name + ".gz"
     try:
-        return download([mirror + packed for mirror in source.mirrors], file, dict(source.resources)[packed], folders)
+        urls = [mirror + packed for mirror in source.mirrors]
+        return download(urls, f"{file.path}.gz", dict(source.resources)[packed], folders)
     except OSError as error:
-        raise missing(name, file, folders, f"Downloading it failed ({error}).") from error
+        raise missing(name, file.path, folders, f"Downloading it failed ({error}).") from error
 
 
 def parse_idx(content: bytes, path: Path) -> NDArray[np.uint8]:
@@ -142,11 +143,8 @@ def read_binarized_mnist(split: str, folders: list[Path]) -> Images:
     """The statically binarised MNIST of Salakhutdinov and Murray (2008) from local MATLAB files; it has no labels."""
     from scipy.io import loadmat
 
-    file = MATLAB_FILES[split]
-    path = find(file, folders)
-    if path is None:
-        raise missing("binarized_mnist", file, folders, "genlib does not download this set.")
-    values = loadmat(io.BytesIO(read(file, path)))["X"]
+    content, path = read_local("binarized_mnist", MATLAB_FILES[split], folders)
+    values = loadmat(io.BytesIO(content))["X"]
     if values.ndim != 2 or values.shape[1] != 784 or not ((values == 0) | (values == 1)).all():
         raise corrupt(path, "zeros and ones in shape (N, 784)", f"shape {values.shape}, type {values.dtype}")
     return values.astype(np.uint8).reshape(-1, 1, 28, 28), 1, None

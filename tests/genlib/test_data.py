@@ -22,7 +22,6 @@ from genlib.data import (
     SPLITS,
     DataCorruptError,
     DataNotFoundError,
-    Dataset,
     batches,
     binarize,
     dequantize,
@@ -36,8 +35,6 @@ from genlib.data import (
 )
 
 FALSE_ALARM = 1e-6
-LOCAL_SETS = ("mnist", "fashion_mnist", "binarized_mnist")
-MEMORY_SETS = tuple(name for name in SPLITS if name not in LOCAL_SETS)
 REPEATED_FIXTURE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 
 
@@ -46,26 +43,6 @@ def seeded(seed=0):
 
 
 # ---------------------------------------------------------------- sets without files
-
-
-@pytest.mark.parametrize(("name", "split"), [(n, s) for n in MEMORY_SETS for s in SPLITS[n]])
-def test_sets_in_memory_keep_the_contract(name, split):
-    data = load(name, split)
-    assert (data.name, data.split, len(data)) == (name, split, len(data.x))
-    assert data.x.dtype == torch.float32
-    assert data.x.isfinite().all()
-    if name == "digits":
-        assert data.x.shape[1:] == (1, 8, 8)
-        assert torch.equal(data.x * 16, (data.x * 16).round())
-        assert data.x.min() == 0
-        assert data.x.max() == 1
-    else:
-        assert data.x.shape[1:] == (2,)
-    if data.y is not None:
-        assert data.y.dtype == torch.int64
-        assert data.y.shape == (len(data),)
-    again = load(name, split)
-    assert torch.equal(again.x, data.x)
 
 
 def test_digits_are_scikit_learns_split_once_and_evenly():
@@ -151,24 +128,6 @@ def test_unknown_names_and_splits_list_what_exists(name, split, words):
     with pytest.raises(ValueError, match=r"there is no|has no split") as caught:
         load(name, split)
     assert all(word in str(caught.value) for word in words)
-
-
-def test_dataset_counts_examples_moves_and_cannot_be_changed():
-    data = Dataset(torch.zeros(5, 2), torch.zeros(5, dtype=torch.int64), "a", "b")
-    assert len(data) == 5
-    moved = data.to("meta")
-    assert (moved.x.device.type, moved.y.device.type, data.x.device.type) == ("meta", "meta", "cpu")
-    assert Dataset(data.x, None, "a", "b").to("meta").y is None
-    with pytest.raises(AttributeError):
-        data.x = data.x
-    with pytest.raises(ValueError, match="one label per example"):
-        Dataset(torch.zeros(5, 2), torch.zeros(4), "a", "b")
-    assert "5, 2" in repr(data)
-
-
-def test_load_puts_data_on_the_device_named():
-    data = load("digits", device="meta")
-    assert data.x.device.type == data.y.device.type == "meta"
 
 
 def test_import_of_data_is_light():
