@@ -20,6 +20,13 @@ c.CourseDirectory.ignore = [
 # The rule about names that an answer may not use, called with the source and the list in the notebook's metadata.
 c.Coursekit.answer_rule = "genlib.rules:forbidden_uses"
 
+# What `course lab` and `course doctor` want to know.
+c.Coursekit.title = "Deep generative models"
+c.Coursekit.imports = ["numpy", "torch", "torchvision", "scipy", "sklearn", "matplotlib", "ipywidgets", "genlib"]
+c.Coursekit.memory_gb = 2.0
+c.Coursekit.machine_probe = "genlib.machine:probe"
+c.Coursekit.reading = {"working on an assignment": "docs/student.md", "notation": "docs/notation.md"}
+
 # What `course publish DIR` writes: path in this folder -> path in the students' folder.
 c.Coursekit.publish = {
     "lectures": "lectures",
@@ -30,6 +37,8 @@ c.Coursekit.publish = {
     "environment.yml": "environment.yml",
     "LICENSE": "LICENSE",
     "docs/student.md": "README.md",
+    "docs/images/start-page.png": "images/start-page.png",
     "docs/notation.md": "docs/notation.md",
 }
 c.Coursekit.published_packages = ["genlib*"]
+c.Coursekit.published_commands = ["lab", "doctor"]

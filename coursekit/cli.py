@@ -2,6 +2,8 @@
 
 import argparse
 import importlib
+import importlib.util
+import io
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -22,25 +24,35 @@ def _run(module: str) -> Command:
     return call
 
 
+def _is_here(name: str) -> bool:
+    """Whether the command's module is: students receive some of the commands only."""
+    return importlib.util.find_spec(f"coursekit.commands.{name}") is not None
+
+
 def _assignments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("assignments", nargs="*", metavar="ASSIGNMENT", help="such as ps4; all of them when left out")
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    parser = argparse.ArgumentParser(prog="course", description="Tools of the instructor of an nbgrader course.")
+    parser = argparse.ArgumentParser(prog="course", description="Commands of a Jupyter course.")
     parser.add_argument(
-        "--course", metavar="DIR", type=Path, help="course folder (default: where nbgrader_config.py is)"
+        "--course", metavar="DIR", type=Path, help="course folder (default: the one around this folder)"
     )
     parser.add_argument("--verbose", action="store_true", help="say more about what is done")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str, text: str) -> argparse.ArgumentParser:
+        if not _is_here(name):
+            return argparse.ArgumentParser()  # takes the options of a command that is not offered
         command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         command.set_defaults(run=_run(name))
         return command
 
-    add("lab", "open the course folder in JupyterLab").add_argument("options", nargs="*", help="passed to JupyterLab")
+    lab = add("lab", "open JupyterLab at a page that links lectures and assignments")
+    lab.add_argument("options", nargs="*", help="passed to JupyterLab")
+    doctor = add("doctor", "say what this machine offers and how to get what is missing")
+    doctor.add_argument("--json", action="store_true", help="write JSON instead of a table")
     _assignments(add("release", "make what students get from the instructor's notebooks"))
     add("publish", "write the folder that students receive").add_argument("folder", type=Path, metavar="DIR")
     grade = add("grade", "grade what students handed in")
@@ -54,6 +66,8 @@ def build_parser() -> argparse.ArgumentParser:
     _assignments(add("check", "try every wrong and every alternative answer that the instructor wrote down"))
     refresh = add("refresh", "run notebooks from a fresh kernel and store clean outputs")
     refresh.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK")
+    schedule = add("schedule", "print minutes and points of lectures and assignments as Markdown")
+    schedule.add_argument("--into", type=Path, default=None, metavar="FILE", help="put it between the marks in a file")
     demo = add("demo", "release, grade and give feedback to an example class, and write a report")
     _assignments(demo)
     demo.add_argument("--out", type=Path, default=None, metavar="DIR", help="where to write (default: build/demo)")
@@ -63,6 +77,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a path may have letters that the terminal does not know
+            stream.reconfigure(errors="backslashreplace")
     parser = build_parser()
     try:
         arguments, rest = parser.parse_known_args(argv)
@@ -82,6 +99,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run(arguments)
     except CourseError as error:
         print(f"course {arguments.command}: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "nbgrader":
+            raise
+        text = 'nbgrader is not installed. In the course folder: python -m pip install -c constraints.txt -e ".[teach]"'
+        print(f"course {arguments.command}: {text}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"\ncourse {arguments.command}: stopped. What was done is kept; run it again to go on.", file=sys.stderr)

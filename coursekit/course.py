@@ -10,63 +10,12 @@ from typing import Any
 
 from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
-from traitlets import Bool, Dict, Float, Integer, List, TraitError, Unicode
-from traitlets.config import Config, Configurable
-from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
+from traitlets import TraitError
 
 from coursekit.errors import CourseError
+from coursekit.settings import CONFIG_NAME, Coursekit, find_root, load_config
 
-CONFIG_NAME = "nbgrader_config.py"
-
-
-class Coursekit(Configurable):
-    """The options `c.Coursekit.*` of nbgrader_config.py."""
-
-    answer_rule = Unicode(
-        "",
-        help="module:function(source, forbidden) -> list of sentences; called for the answer cells for which the "
-        "notebook's metadata['coursekit']['forbidden'] lists names. Empty: no rule.",
-    ).tag(config=True)
-    cell_seconds = Float(30.0, help="Time for one cell, where the notebook's metadata say nothing.").tag(config=True)
-    total_seconds = Float(600.0, help="Time for one notebook, where its metadata say nothing.").tag(config=True)
-    time_factor = Float(
-        1.0, help="Multiplies the times of a cell and of a notebook, for a slow or a busy machine."
-    ).tag(config=True)
-    setup_seconds = Float(
-        120.0,
-        help="Time for one cell above the first answer cell. Nothing of the student's has run there, so a slow "
-        "import is not counted against anybody.",
-    ).tag(config=True)
-    output_bytes = Integer(1_000_000, help="What one cell may print or display before the rest is cut.").tag(
-        config=True
-    )
-    submission_bytes = Integer(50_000_000, help="Size of the largest notebook that is read.").tag(config=True)
-    kernel_environment = Dict(
-        {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}, help="Environment variables of the grading kernel."
-    ).tag(config=True)
-    due_dates = Dict(
-        {}, help="Due date of an assignment, such as '2027-01-31 23:59 UTC'. Others keep what the gradebook has."
-    ).tag(config=True)
-    publish = Dict(
-        {}, help="What `course publish` writes: path in the course folder -> path in the students' folder."
-    ).tag(config=True)
-    published_packages = List(
-        Unicode(), [], help="Python packages that the students' pyproject.toml installs, such as 'genlib*'."
-    ).tag(config=True)
-    sanitize_feedback = Bool(
-        True, help="Remove scripts and the like from what students wrote before it goes into the feedback pages."
-    ).tag(config=True)
-
-
-def find_root(start: Path) -> Path:
-    """The nearest folder at or above `start` that holds nbgrader_config.py; raises CourseError when there is none."""
-    start = start.resolve()
-    for folder in (start, *start.parents):
-        if (folder / CONFIG_NAME).is_file():
-            return folder
-    raise CourseError(
-        f"There is no {CONFIG_NAME} in {start} or above it. Go to the course folder, or name it with --course DIR."
-    )
+__all__ = ["CONFIG_NAME", "Course", "Coursekit", "find_root", "put_own_programs_on_path"]
 
 
 def put_own_programs_on_path() -> None:
@@ -77,24 +26,13 @@ def put_own_programs_on_path() -> None:
         os.environ["PATH"] = os.pathsep.join([folder, *entries])
 
 
-def _load_config(root: Path) -> Config:
-    try:
-        return PyFileConfigLoader(CONFIG_NAME, path=str(root)).load_config()
-    except ConfigFileNotFound as error:
-        raise CourseError(f"There is no {CONFIG_NAME} in {root}. Name the course folder with --course DIR.") from error
-    except Exception as error:  # the file is Python: anything can come out of it
-        raise CourseError(
-            f"{root / CONFIG_NAME} could not be run: {type(error).__name__}: {error}. Mend the file."
-        ) from error
-
-
 class Course:
     """One nbgrader course folder; everything that coursekit does starts from here."""
 
     def __init__(self, root: Path | str) -> None:
         put_own_programs_on_path()
         self.root = Path(root).resolve()
-        self.config = _load_config(self.root)
+        self.config = load_config(self.root)
         self.log = logging.getLogger("coursekit")
         if not self.log.handlers:
             self.log.addHandler(logging.NullHandler())

@@ -5,14 +5,17 @@ import re
 import shutil
 import tempfile
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from coursekit import start_page, student_part
 from coursekit.course import Course
 from coursekit.errors import CourseError
 from coursekit.files import digest, replace_folder, walk_files
 from coursekit.release import release_differences
 from coursekit.secrets import leaks
+from coursekit.settings import Settings, instructor_settings
 
 MADE_BY_US = ".published.json"
 _NEVER = (
@@ -30,14 +33,38 @@ _NEVER = (
 
 
 def _toml(value: Any) -> str:
-    """A string, or a list of strings, as TOML (whose basic strings are written as in JSON)."""
+    """A string, number, list of strings or table of strings as TOML (basic strings are written as in JSON)."""
+    if isinstance(value, dict):
+        pairs = (f"{json.dumps(key, ensure_ascii=False)} = {_toml(item)}" for key, item in value.items())
+        return "{" + ", ".join(pairs) + "}"
     if isinstance(value, list):
         return "[\n" + "".join(f"    {json.dumps(item, ensure_ascii=False)},\n" for item in value) + "]"
     return json.dumps(value, ensure_ascii=False)
 
 
-def student_pyproject(text: str, packages: list[str]) -> str:
-    """pyproject.toml with what students install: no extras, no scripts, no settings of the instructor's tools."""
+def student_settings(course: Course) -> Settings:
+    """The course's settings as they hold in the students' folder, without what is not published."""
+    own = instructor_settings(course.root, course.config)
+    where = {Path(source): Path(target) for source, target in course.options.publish.items()}
+
+    def moved(path: str) -> str:
+        """Where a path of the course folder is published, or "" when it is not."""
+        for above in (Path(path), *Path(path).parents):
+            if above in where:
+                return (where[above] / Path(path).relative_to(above)).as_posix()
+        return ""
+
+    reading = {name: moved(path) for name, path in (own.reading or {}).items() if moved(path)}
+    return replace(
+        own, teaches=False, lectures=moved(own.lectures), assignments=moved(own.assignments), reading=reading
+    )
+
+
+def student_pyproject(text: str, packages: list[str], settings: Settings | None = None) -> str:
+    """pyproject.toml with what students install: no extras, no settings of the instructor's tools.
+
+    With `settings` it also installs the command `course`, which reads them from it.
+    """
     try:
         data = tomllib.loads(text)
         project = data["project"]
@@ -47,6 +74,10 @@ def student_pyproject(text: str, packages: list[str]) -> str:
     kept = ("name", "version", "description", "readme", "requires-python", "license", "dependencies")
     lines = ["[build-system]", *(f"{key} = {_toml(value)}" for key, value in system.items())]
     lines += ["", "[project]", *(f"{key} = {_toml(project[key])}" for key in kept if key in project)]
+    if settings is not None:
+        packages = [*packages, "coursekit*"]
+        lines += ["", "[project.scripts]", 'course = "coursekit.cli:main"']
+        lines += ["", "[tool.coursekit]", *(f"{key} = {_toml(value)}" for key, value in settings.as_table().items())]
     lines += ["", "[tool.setuptools.packages.find]", f"include = {_toml(packages)}"]
     return "\n".join(lines) + "\n"
 
@@ -64,12 +95,26 @@ def _copy(course: Course, source: Path, target: Path) -> None:
             copied.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copied)
     elif source.name == "pyproject.toml":
-        text = student_pyproject(source.read_text(encoding="utf-8"), list(course.options.published_packages))
+        settings = student_settings(course) if course.options.published_commands else None
+        text = student_pyproject(source.read_text(encoding="utf-8"), list(course.options.published_packages), settings)
         target.write_text(text, encoding="utf-8")
     elif source.name in ("environment.yml", "environment.yaml"):
         target.write_text(student_environment(source.read_text(encoding="utf-8")), encoding="utf-8")
     else:
         shutil.copyfile(source, target)
+
+
+def _copy_commands(course: Course, target: Path) -> None:
+    """The commands that students get, and the page that `course lab` would write."""
+    commands = list(course.options.published_commands)
+    if not commands:
+        return
+    for path in student_part.files(commands):
+        copied = target / "coursekit" / path.relative_to(student_part.PACKAGE)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copied)
+    if "lab" in commands:
+        start_page.write(replace(student_settings(course), root=target))
 
 
 def _check_plan(course: Course) -> dict[Path, Path]:
@@ -133,6 +178,7 @@ def publish(course: Course, target: Path) -> list[Path]:
         built.mkdir()
         for source, where in plan.items():
             _copy(course, source, built / where)
+        _copy_commands(course, built)
         if found := leaks(course, built):
             listing = "".join(f"\n  - {text}" for text in found[:20])
             raise CourseError(f"Nothing was published, because it would show students what they must not see:{listing}")

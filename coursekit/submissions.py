@@ -49,7 +49,7 @@ def _timestamp(folder: Path, remarks: list[str]) -> datetime | None:
     if not os.path.lexists(path):
         return None
     try:
-        text = read_plain_file(path, 1000).decode("utf-8").strip()
+        text = read_plain_file(path, 1000).decode("utf-8-sig").strip()
         return parse_utc(text) if text else None
     except (OSError, ValueError, OverflowError) as error:
         remarks.append(f"The time stamp could not be read ({error}); the submission counts as being in time.")

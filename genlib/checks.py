@@ -45,7 +45,7 @@ def load(path: str | Path = "checks.json") -> Checks:
             "copy it there from the assignment as you received it, then run this cell again."
         )
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise ValueError(
             f"{path} is damaged ({error}): copy it again from the assignment as you received it."

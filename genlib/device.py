@@ -187,7 +187,7 @@ def _peak_bytes(memory: Any) -> int:
     status = Path("/proc/self/status")
     if status.exists():
         # getrusage would count the parent's memory too: on Linux its maximum survives fork and exec.
-        lines = status.read_text().splitlines()
+        lines = status.read_text(encoding="utf-8", errors="replace").splitlines()
         return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
     import resource
 

@@ -37,3 +37,14 @@ def real_data() -> Path:
         if folder and (Path(folder) / "mnist").is_dir():
             return Path(folder)
     pytest.skip("needs the real data sets: set GENLIB_DATA to the folder that holds mnist/")
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that students receive, in a place whose name has spaces and an umlaut; to be read only."""
+    from coursekit.course import Course
+    from coursekit.publish import publish
+
+    folder = tmp_path_factory.mktemp("path") / "Jörg's Kurs (2026)" / "deep generative models"
+    publish(Course(ROOT), folder)
+    return folder

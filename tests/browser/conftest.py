@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,28 +43,35 @@ def lab(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         shutil.copytree(root / name, folder / name)
     for path in folder.rglob("*.ipynb"):
         forget_results(path)
-    home = tmp_path_factory.mktemp("home")
+    command = [sys.executable, "-m", "jupyterlab", "--LabApp.expose_app_in_browser=True"]
+    with serve(command, folder, tmp_path_factory.mktemp("home")) as url:
+        yield Lab(url, folder)
+
+
+@contextmanager
+def serve(command: list[str], folder: Path, home: Path) -> Iterator[str]:
+    """Start a command that starts JupyterLab in a folder, with settings of its own; gives the server's address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]
-    command += [
-        "--LabApp.expose_app_in_browser=True",
-        "--ServerApp.port_retries=0",
-        f"--IdentityProvider.token={TOKEN}",
-        f"--ServerApp.root_dir={folder}",
-    ]
+    command = [*command, "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]
+    command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}"]
     environment = {**os.environ, "JUPYTER_CONFIG_DIR": str(home / "config"), "JUPYTER_DATA_DIR": str(home / "data")}
     with open(home / "log", "wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment, start_new_session=True)
         url = f"http://127.0.0.1:{port}"
         try:
             wait_for(server, f"{url}/api/status?token={TOKEN}", home / "log")
-            yield Lab(url, folder)
-        finally:
-            server.send_signal(signal.SIGINT)
-            server.terminate()
+            yield url
+        finally:  # the whole group: the command may not be the server itself
+            if server.poll() is None:
+                os.killpg(server.pid, signal.SIGTERM)
             server.wait(30)
+
+
+@pytest.fixture
+def serving() -> Callable[[list[str], Path, Path], AbstractContextManager[str]]:
+    return serve
 
 
 def forget_results(path: Path) -> None:
@@ -93,7 +101,7 @@ def wait_for(server: subprocess.Popen[Any], url: str, log: Path) -> None:
 
 
 @pytest.fixture
-def page(chromium: str, lab: Lab) -> Iterator[Page]:
+def page(chromium: str) -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
@@ -114,6 +122,11 @@ def run_all_cells(page: Page, lab: Lab, path: str, timeout_s: float = 240) -> No
     with page.expect_response(lambda r: r.request.method == "PUT" and "/api/contents/" in r.url) as response:
         page.keyboard.press("Control+s")
     assert response.value.ok
+
+
+@pytest.fixture
+def token() -> str:
+    return TOKEN
 
 
 @pytest.fixture

@@ -52,13 +52,18 @@ def test_what_students_receive_holds_no_solution_hidden_test_misconception_or_al
     files = publish(Course(ROOT), target)
     names = {path.relative_to(target).as_posix() for path in files}
     assert not {Path(name).name for name in names} & {"misconceptions.py", "alternatives.py", "rubric.md"}
-    assert not any(name.startswith(("solutions/", "coursekit/", "tests/")) for name in names)
+    assert not any(name.startswith(("solutions/", "tests/")) for name in names)
+    tools = [target / name for name in names if name.startswith("coursekit/")]
+    assert tools, "students get some commands of `course`, and nothing that grades"
+    assert not [
+        path for path in tools if re.search(r"^\s*(import|from) nbgrader", path.read_text(encoding="utf-8"), re.M)
+    ]
     for assignment in ASSIGNMENTS:
         blocks = secret_blocks(ROOT / "solutions" / assignment, ROOT / "assignments" / assignment)
         assert sum(map(len, blocks)) > 50
         single = {line for block in blocks for line in block}
         triples = {tuple(block[i : i + 3]) for block in blocks for i in range(len(block) - 2)}
-        for path in files:
+        for path in (path for path in files if path.suffix != ".png"):
             text = "\n".join(sources(path)) if path.suffix == ".ipynb" else path.read_text(encoding="utf-8")
             shown = lines(text)
             if "assignments" in path.parts:
