@@ -88,6 +88,7 @@ def data_row(name: str) -> Row:
 
 def _how_to_get(name: str, error: DataNotFoundError) -> Row:
     if name not in DOWNLOADED:
-        return {"advice": "No default of the course needs it. " + str(error).partition(", where it is not")[0] + "."}
+        reason = str(error).partition(", where it is not")[0]
+        return {"advice": f"No default of the course needs it. {reason[0].upper()}{reason[1:]}."}
     command = f"PYTHON -c \"from genlib.data import load; load('{name}'); load('{name}', 'test')\""
     return {"advice": "It is downloaded when a notebook first asks for it, or now, with:", "command": command}
