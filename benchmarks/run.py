@@ -6,7 +6,7 @@ import time
 
 from _common import ROOT, machine
 
-BENCHMARKS = ["import_time", "lectures", "masked_convolution", "vae_against_pythae"]
+BENCHMARKS = ["import_time", "lectures", "masked_convolution", "pixel_sampling", "pixel_training", "vae_against_pythae"]
 
 
 def main(names: list[str]) -> int:

@@ -67,7 +67,7 @@ def discretized_logistic_log_prob(x: Tensor, mean: Tensor, log_scale: Tensor, *,
     """
     _check_integers(x, levels)
     position = _check_shapes(x, mean, "mean")
-    return _sum_event(_logistic_log_mass(position, mean, log_scale, levels), x)
+    return _sum_event(discretized_logistic_log_mass(position, mean, log_scale, levels), x)
 
 
 def discretized_logistic_mixture_log_prob(
@@ -85,15 +85,17 @@ def discretized_logistic_mixture_log_prob(
             f"x {tuple(x.shape)} and mean {tuple(mean.shape)} do not fit; expected (*sample, B, K, *event)"
         )
     position = _check_shapes(x, mean.select(k_dim, 0), "mean, without K,").unsqueeze(1)  # (B, 1, *event)
-    mass = _logistic_log_mass(position, mean, log_scale, levels)  # (*sample, B, K, *event)
+    mass = discretized_logistic_log_mass(position, mean, log_scale, levels)  # (*sample, B, K, *event)
     return _sum_event((torch.log_softmax(logits, k_dim) + mass).logsumexp(k_dim), x)
 
 
-def _logistic_log_mass(k: Tensor, mean: Tensor, log_scale: Tensor, levels: int) -> Tensor:
-    """log of the logistic's mass in the bin of level ``k``, elementwise.
+def discretized_logistic_log_mass(k: Tensor, mean: Tensor, log_scale: Tensor, levels: int) -> Tensor:
+    """Log of the mass that a logistic has in the bin of level ``k``, elementwise, in nats; shapes broadcast.
 
-    With upper edge a and lower edge b in units of the scale, s(a) - s(b) = s(a) s(-b) (1 - exp(b - a)) for the sigmoid
-    s: a product, of which no factor cancels, however far the tails or small the scale.
+    ``k`` is of the type of ``mean``; ``mean`` and ``log_scale`` are in units in which level 0 lies at -1 and the
+    highest at 1; the first and the last bin take the tails (Salimans et al., arXiv:1701.05517, equation 2). With upper
+    edge a and lower edge b in units of the scale, s(a) - s(b) = s(a) s(-b) (1 - exp(b - a)) for the sigmoid s: a
+    product, of which no factor cancels, however far the tails or small the scale.
     """
     half = 1 / (levels - 1)
     rate = torch.exp(-log_scale)
