@@ -63,7 +63,7 @@ def test_what_students_receive_holds_no_solution_hidden_test_misconception_or_al
         assert sum(map(len, blocks)) > 50
         single = {line for block in blocks for line in block}
         triples = {tuple(block[i : i + 3]) for block in blocks for i in range(len(block) - 2)}
-        for path in (path for path in files if path.suffix != ".png"):
+        for path in (path for path in files if path.suffix not in (".png", ".pt")):
             text = "\n".join(sources(path)) if path.suffix == ".ipynb" else path.read_text(encoding="utf-8")
             shown = lines(text)
             if "assignments" in path.parts:
