@@ -223,5 +223,9 @@ def _log_determinant(factor: Tensor) -> Tensor:
 
 
 def _mahalanobis(difference: Tensor, factor: Tensor) -> Tensor:
+    if factor.ndim == 2:  # one factor for all rows: expanded, it would be solved, and stored, for each of them
+        columns = difference.reshape(-1, difference.shape[-1]).mT
+        whitened = torch.linalg.solve_triangular(factor, columns, upper=False)
+        return whitened.square().sum(0).reshape(difference.shape[:-1])
     matrix, column = _batched(factor, difference.unsqueeze(-1))
     return torch.linalg.solve_triangular(matrix, column, upper=False).square().sum((-2, -1))
