@@ -5,9 +5,14 @@ itself in a notebook. Nothing goes through pyplot, so no figure stays alive afte
 """
 
 from genlib.plot.charts import clouds, contours, curves, histogram, plot_losses, waterfall
+from genlib.plot.comparisons import intervals, tables
 from genlib.plot.images import image_rows, show_images
 from genlib.plot.latents import decoded, elbo_gap, latent_scatter, manifold, traverse
+from genlib.plot.mass import raised_density
 from genlib.plot.picture import COLORS, LINES, MARKERS, STYLE, Picture, figure, style, to_png
+from genlib.plot.pixels import number_grids, receptive_fields
+from genlib.plot.planes import regions
+from genlib.plot.sequences import connections, dilated_layers, sentences, surprise
 
 __all__ = [
     "COLORS",
@@ -16,18 +21,28 @@ __all__ = [
     "STYLE",
     "Picture",
     "clouds",
+    "connections",
     "contours",
     "curves",
     "decoded",
+    "dilated_layers",
     "elbo_gap",
     "figure",
     "histogram",
     "image_rows",
+    "intervals",
     "latent_scatter",
     "manifold",
+    "number_grids",
     "plot_losses",
+    "raised_density",
+    "receptive_fields",
+    "regions",
+    "sentences",
     "show_images",
     "style",
+    "surprise",
+    "tables",
     "to_png",
     "traverse",
     "waterfall",

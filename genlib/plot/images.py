@@ -29,7 +29,7 @@ def show_images(
         raise ValueError(f"received {len(titles)} titles for {n} images; expected one each")
     n_columns = min(n, n_columns or math.ceil(math.sqrt(2 * n)))
     n_rows = math.ceil(n / n_columns)
-    pad = 2 if titles is None else max(2, tiles.shape[1] // 3)
+    pad = 2 if titles is None else max(2, math.ceil(0.45 * tiles.shape[1]))  # room for a line of type
     mosaic = mosaic_of(tiles, n_columns, pad)
     width = min(10.0, max(3.0, 0.9 * n_columns))
     picture, axis = figure(width=width, height=width * mosaic.shape[0] / mosaic.shape[1] + (0.5 if title else 0.1))

@@ -29,6 +29,17 @@ def history() -> History:
     return History(steps=[1, 2, 3], losses=[3.0, 2.0, 1.0], seconds=[0.1, 0.2, 0.3], validation=[3.5, 2.5, 2.0])
 
 
+def two_gaussians(x: torch.Tensor) -> torch.Tensor:
+    """log p(x, y) up to a constant for unit Gaussians at (-1, 0) and (1, 0): the boundary is the line x_1 = 0."""
+    centres = torch.tensor([[-1.0, 0.0], [1.0, 0.0]], dtype=x.dtype)
+    return -0.5 * (x[:, None] - centres).square().sum(-1)
+
+
+def raised(center: float = 0.5, gain: float = 1.0) -> plot.Picture:
+    x = torch.linspace(-4, 4, 401)
+    return plot.raised_density(x, torch.exp(-0.5 * x.square()), center=center, gain=gain, width=0.5)
+
+
 def standard_normal(z: torch.Tensor) -> torch.Tensor:
     return -0.5 * z.square().sum(-1)
 
@@ -49,6 +60,16 @@ PICTURES: dict[str, Callable[[], plot.Picture]] = {
     "manifold": lambda: plot.manifold(image_model(), n=4),
     "traverse": lambda: plot.traverse(image_model(3), n_steps=4),
     "decoded": lambda: plot.decoded(image_model(), torch.zeros(2)),
+    "intervals": lambda: plot.intervals({"a": (0.5, 0.4, 0.7), "b": (0, 0, 0)}, x_label="accuracy", levels={"l": 0.1}),
+    "tables": lambda: plot.tables(
+        {"a": torch.rand(4, 10, generator=seeded()), "b": torch.ones(4, 1)}, x_label="label", y_label="image",
+        row_images=torch.rand(4, 1, 2, 2, generator=seeded()),
+    ),
+    "regions": lambda: plot.regions(
+        {"a": two_gaussians}, torch.randn(20, 2, generator=seeded()), torch.arange(20) % 2,
+        densities=True,
+    ),
+    "raised_density": raised,
     "elbo_gap": lambda: plot.elbo_gap(LinearGaussianVAE(3, 1, generator=seeded()), torch.ones(1, 3), 0.5, -1.0),
 }  # fmt: skip
 
@@ -70,7 +91,9 @@ def test_picture_is_described_large_enough_to_read_and_small_enough_to_store(nam
     assert all(text.get_fontsize() >= 14 for text in texts)
 
 
-@pytest.mark.parametrize("name", ["curves", "plot_losses", "histogram", "waterfall", "contours", "elbo_gap"])
+@pytest.mark.parametrize(
+    "name", ["curves", "plot_losses", "histogram", "waterfall", "contours", "elbo_gap", "intervals", "raised_density"]
+)
 def test_axes_are_labelled(name: str) -> None:
     for axis in PICTURES[name]().axes:
         assert axis.get_xlabel()
@@ -144,6 +167,58 @@ def test_histogram_has_area_one() -> None:
     assert np.isclose(area, 1)
 
 
+def test_intervals_reach_from_low_to_high_with_the_centre_marked() -> None:
+    picture = plot.intervals({"a": (0.5, 0.4, 0.7), "b": (0.2, 0.1, 0.25)}, x_label="x")
+    bars, points = picture.axes[0].get_lines()[::2], picture.axes[0].get_lines()[1::2]
+    assert [list(bar.get_xdata()) for bar in bars] == [[0.4, 0.7], [0.1, 0.25]]
+    assert [float(point.get_xdata()[0]) for point in points] == [0.5, 0.2]
+    assert [label.get_text() for label in picture.axes[0].get_yticklabels()] == ["a", "b"]
+    top, bottom = (float(point.get_ydata()[0]) for point in points)
+    assert picture.axes[0].transData.transform([[0, top], [0, bottom]])[:, 1].argmax() == 0  # the first row is on top
+
+
+def test_tables_show_their_numbers_row_by_row_from_zero_on() -> None:
+    first, second = torch.rand(4, 6, generator=seeded()), 2 + torch.rand(4, 1, generator=seeded(1))
+    images = torch.rand(4, 1, 2, 2, generator=seeded(2))
+    front, *panels = plot.tables({"a": first, "b": second}, row_images=images).axes[:3]
+    for axis, table in zip(panels, (first, second), strict=True):
+        assert np.allclose(axis.images[0].get_array(), table)
+        assert axis.images[0].get_clim()[0] == 0
+    for row, (drawn, image) in enumerate(zip(front.images, images, strict=True)):
+        assert np.allclose(drawn.get_array(), image[0])
+        assert np.isclose(np.mean(drawn.get_extent()[2:]), row)  # where the tables have that row
+
+
+def test_regions_belong_to_the_largest_score_and_meet_where_two_are_equal() -> None:
+    points = torch.tensor([[-2.0, -1.0], [2.0, 1.0]])
+    (axis,) = plot.regions({"a": two_gaussians}, points, torch.tensor([0, 1])).axes
+    claims = np.asarray(axis.images[0].get_array())
+    assert (claims[:, :80] == 0).all()
+    assert (claims[:, 81:] == 1).all()
+    (line,) = (path for contour in axis.collections if hasattr(contour, "levels") for path in contour.get_paths())
+    assert np.allclose(line.vertices[:, 0], 0, atol=1e-6)
+    assert np.ptp(line.vertices[:, 1]) > 3  # from the bottom of the picture to its top
+
+
+def test_densities_of_classes_are_drawn_two_deviations_out() -> None:
+    points = torch.tensor([[-4.0, -4.0], [4.0, 4.0]])
+    (axis,) = plot.regions({"a": two_gaussians}, points, torch.tensor([0, 1]), densities=True).axes
+    contours = [c for c in axis.collections if hasattr(c, "levels") and c.levels[0] > 0]
+    for contour, centre in zip(contours, ((-1, 0), (1, 0)), strict=True):
+        (path,) = contour.get_paths()
+        assert np.allclose(np.linalg.norm(path.vertices - centre, axis=1), 2, atol=0.01)
+
+
+@pytest.mark.parametrize("gain", [-2.0, 0.0, 1.0, 3.0])
+def test_a_raised_density_keeps_its_area_and_changes_by_the_gain_between_the_center_and_far_away(gain: float) -> None:
+    before, after, *_ = raised(center=0.5, gain=gain).axes[0].get_lines()
+    x, y = before.get_xdata(), after.get_ydata()
+    assert np.isclose(np.trapezoid(before.get_ydata(), x), 1)
+    assert np.isclose(np.trapezoid(y, x), 1)
+    ratio = y / before.get_ydata()
+    assert np.isclose(np.log(ratio[np.abs(x - 0.5).argmin()] / ratio[0]), gain, atol=1e-3)
+
+
 def test_images_appear_in_reading_order_unchanged() -> None:
     images = torch.rand(5, 1, 3, 3, generator=seeded())
     drawn = pixels(plot.show_images(images, n_columns=3))
@@ -151,6 +226,16 @@ def test_images_appear_in_reading_order_unchanged() -> None:
     for index, image in enumerate(images):
         top, left = step[0] * (index // 3), step[1] * (index % 3)
         assert np.allclose(drawn[top : top + 3, left : left + 3], image[0])
+
+
+@pytest.mark.parametrize("size", [8, 28])
+def test_titles_of_images_do_not_run_into_the_row_below(size: int) -> None:
+    picture = plot.show_images(torch.zeros(20, 1, size, size), n_columns=10, titles=["9: 100%"] * 20)
+    plot.to_png(picture)  # lays it out
+    (axis,) = picture.axes
+    step = pixels(picture).shape[0] // 2
+    top_of_second_row = axis.transData.transform((0, step - 0.5))[1]
+    assert axis.texts[0].get_window_extent().y0 > top_of_second_row
 
 
 def test_colour_images_keep_their_channels() -> None:
@@ -231,6 +316,15 @@ def test_decoded_png_shows_the_image(tmp_path: object) -> None:
         (lambda: plot.image_rows({}), "at least one row"),
         (lambda: plot.latent_scatter(torch.zeros(5, 3)), "expected (N, 2)"),
         (lambda: plot.latent_scatter(torch.zeros(5, 2), torch.zeros(4)), "4 labels for 5 codes"),
+        (lambda: plot.intervals({"a": (0.5, 0.6, 0.7)}, x_label="x"), "wrong: ['a']"),
+        (lambda: plot.intervals({}, x_label="x"), "one or more"),
+        (lambda: plot.tables({"a": torch.ones(3, 2), "b": torch.ones(4, 2)}), "(4, 2)"),
+        (lambda: plot.tables({"a": -torch.ones(3, 2)}), "no negative number"),
+        (lambda: plot.tables({"a": torch.ones(3, 2)}, row_images=torch.ones(2, 1, 2, 2)), "one R for all"),
+        (lambda: plot.regions({"a": two_gaussians}, torch.zeros(3, 3), torch.zeros(3).long()), "(3, 3)"),
+        (lambda: plot.regions({"a": two_gaussians}, torch.zeros(3, 2), torch.zeros(4).long()), "(4,)"),
+        (lambda: plot.raised_density([0, 1], [1, 1, 1], center=0, gain=1, width=1), "(3,)"),
+        (lambda: plot.raised_density([0, 1], [1, -1], center=0, gain=1, width=1), "from 0 on"),
         (lambda: plot.manifold(image_model(1)), "1 latents"),
         (lambda: plot.traverse(image_model(2), dimensions=[2]), "from 0 to 1"),
         (lambda: plot.elbo_gap(LinearGaussianVAE(3, 2), torch.zeros(1, 3), 0.0, 0.0), "2 latents"),

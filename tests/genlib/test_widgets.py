@@ -20,6 +20,11 @@ def one_latent() -> tuple[LinearGaussianVAE, torch.Tensor]:
     return LinearGaussianVAE(3, 1, generator=torch.Generator().manual_seed(0)), torch.tensor([[1.0, -0.5, 0.2]])
 
 
+def bell() -> tuple[torch.Tensor, torch.Tensor]:
+    x = torch.linspace(-2, 4, 301)
+    return x, torch.exp(-0.5 * (x - 1).square())
+
+
 def parts(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:
     return [widget, *(part for child in getattr(widget, "children", ()) for part in parts(child))]
 
@@ -27,6 +32,7 @@ def parts(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:
 EXPLORERS = {
     "latent": lambda: widgets.latent_explorer(image_model()),
     "gap": lambda: widgets.gap_explorer(*one_latent()),
+    "mass": lambda: widgets.mass_explorer(*bell(), width=0.3),
 }
 
 
@@ -63,6 +69,17 @@ def test_gap_explorer_closes_the_gap_at_the_posterior() -> None:
     gap = model.gap(x, torch.tensor([[explorer.sliders[0].value]]), torch.tensor([[explorer.sliders[1].value]]))
     assert gap.item() <= worst
     assert f"gap {gap.item():.2f} nats" in explorer.text.value
+
+
+def test_mass_explorer_reaches_every_place_and_draws_the_density_raised_there() -> None:
+    x, density = bell()
+    explorer = widgets.mass_explorer(x, density, width=0.3)
+    place, gain = explorer.sliders
+    assert (place.min, place.max) == (-2, 4)
+    place.value, gain.value = 0.34, -1.5
+    expected = plot.raised_density(x, density, center=0.34, gain=-1.5, width=0.3)
+    assert bytes(explorer.image.value) == plot.to_png(expected)
+    assert "the area below the curve is 1.00" in explorer.text.value
 
 
 @pytest.mark.parametrize("name", EXPLORERS)
@@ -103,6 +120,12 @@ def test_the_mode_of_the_model_is_left_as_it_was() -> None:
 def test_latents_that_do_not_exist_are_refused(dimensions: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="from 0 to 1"):
         widgets.latent_explorer(image_model(), dimensions=dimensions)
+
+
+def test_mass_explorer_refuses_what_is_no_density() -> None:
+    x, density = bell()
+    with pytest.raises(ValueError, match="from 0 on"):
+        widgets.mass_explorer(x, density - 1, width=0.3)
 
 
 def test_gap_explorer_refuses_more_than_one_latent() -> None:
