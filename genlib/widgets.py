@@ -123,9 +123,9 @@ def temperature_explorer(model: Any, uniforms: Tensor) -> Explorer:
     def draw(temperature: float) -> plot.Picture:
         images = sampling.sample(model, len(uniforms), uniforms=uniforms, temperature=temperature)
         alt = f"At temperature {temperature:.2f} a share of {float(images.mean()):.2f} of the pixels is white"
-        return plot.show_images(images, n_columns=8, alt=alt)
+        return plot.show_images(images, n_columns=6, alt=alt)
 
-    return Explorer("Temperature explorer", [slider], draw, width=560)
+    return Explorer("Temperature explorer", [slider], draw, width=480)
 
 
 def pixel_explorer(models: Mapping[str, Any], shape: tuple[int, int]) -> Explorer:

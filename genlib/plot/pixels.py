@@ -36,7 +36,7 @@ def receptive_fields(
     if not (0 <= at[0] < height and 0 <= at[1] < width):
         raise ValueError(f"received at={at}; expected a row below {height} and a column below {width}")
     here = at[0] * width + at[1]
-    panel = min(3.2, 9.6 / len(fields))
+    panel = min(max(3.2, 0.16 * width), 9.6 / len(fields))
     picture, axes = figure(
         1, len(fields), width=panel * len(fields), height=panel * height / width + 1.3, squeeze=False
     )
@@ -117,7 +117,9 @@ def _tiles(axis: Axes, looks: Sequence[tuple[str, str]], width: int) -> None:
     for place, (color, hatch) in enumerate(looks):
         row, column = divmod(place, width)
         corner = column - 0.46, row - 0.46
-        axis.add_patch(Rectangle(corner, 0.92, 0.92, facecolor=color, hatch=hatch, edgecolor="white", linewidth=0.0))
+        axis.add_patch(
+            Rectangle(corner, 0.92, 0.92, facecolor=color, hatch=hatch, edgecolor="white", linewidth=0, snap=False)
+        )
     height = len(looks) // width
     axis.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), aspect="equal")
     axis.set_axis_off()

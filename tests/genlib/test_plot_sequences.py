@@ -135,7 +135,7 @@ def test_temperature_explorer_draws_samples_from_the_same_uniforms() -> None:
     explorer = widgets.temperature_explorer(model, draws)
     explorer.sliders[0].value = 0.5
     images = sampling.sample(model, 8, uniforms=draws, temperature=0.5)
-    assert bytes(explorer.image.value) == plot.to_png(plot.show_images(images, n_columns=8))
+    assert bytes(explorer.image.value) == plot.to_png(plot.show_images(images, n_columns=6))
     assert model.training
 
 
