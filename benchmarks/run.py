@@ -6,7 +6,17 @@ import time
 
 from _common import ROOT, machine
 
-BENCHMARKS = ["import_time", "lectures", "masked_convolution", "pixel_sampling", "pixel_training", "vae_against_pythae"]
+BENCHMARKS = [
+    "autoregressive_mnist",
+    "colour_patches",
+    "import_time",
+    "lectures",
+    "masked_convolution",
+    "pixel_sampling",
+    "pixel_training",
+    "static_mnist_on_gpu",  # without arguments a minute of small networks on the CPU
+    "vae_against_pythae",
+]
 
 
 def main(names: list[str]) -> int:

