@@ -8,6 +8,7 @@ from pathlib import Path
 import nbformat
 from _common import ROOT, data_root, table
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
 PEAK = "from genlib.device import memory_report; print(memory_report()['process_peak'])"
 
@@ -29,16 +30,23 @@ def run(path: Path, dataset: str) -> tuple[float, float]:
 
 
 def main() -> None:
-    root, rows = data_root(), []
+    root, rows, broken = data_root(), [], []
     if root:
         os.environ["GENLIB_DATA"] = str(root)
     else:
         print("MNIST is not here, so only the default data are run; set GENLIB_DATA to the folder that holds mnist/")
     for path in sorted((ROOT / "lectures").glob("*.ipynb")):
         for dataset in ("digits", "mnist") if root else ("digits",):
-            elapsed, peak = run(path, dataset)
+            try:
+                elapsed, peak = run(path, dataset)
+            except CellExecutionError as error:
+                print(f"{path.stem} on {dataset} stopped: {error.ename}: {error.evalue}\n{error.traceback[-600:]}")
+                broken.append(f"{path.stem} on {dataset}")
+                continue
             rows.append((path.stem, dataset, f"{elapsed:.0f}", "60", f"{peak:.0f}", "2048"))
     table("Lectures from a fresh kernel", ["lecture", "data", "s", "limit s", "peak MiB", "limit MiB"], rows)
+    if broken:
+        sys.exit(f"did not run to the end: {', '.join(broken)}")
     if any(float(row[2]) >= float(row[3]) or float(row[4]) >= float(row[5]) for row in rows):
         sys.exit("a lecture is over its limit")
 
