@@ -229,7 +229,7 @@ def _degrees(degrees: Tensor | Sequence[int], name: str) -> Tensor:
     degrees = torch.as_tensor(degrees)
     if degrees.ndim != 1 or not len(degrees) or degrees.is_floating_point() or degrees.dtype == torch.bool:
         raise ValueError(f"{name} is {degrees.dtype} of shape {tuple(degrees.shape)}; expected whole numbers in a row")
-    return degrees.cpu()
+    return degrees
 
 
 def _check_type(mask_type: str) -> None:

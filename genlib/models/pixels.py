@@ -3,6 +3,7 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from genlib.device import checks_values
@@ -43,5 +44,9 @@ def sum_of_conditionals(x: Tensor, logits: Tensor) -> Tensor:
     x is int64 ``(B, *event)``, logits are ``(B, levels, *event)``. By the chain rule this is
     exact, and normalised whatever the network is, as long as the logits of variable i depend on x_<i alone.
     """
-    chosen = logits.log_softmax(1).gather(1, x.unsqueeze(1)).squeeze(1)
+    if logits.shape[1] == 2:  # the same number by the logistic function, in less time than a softmax over two levels
+        log_odds = logits[:, 1] - logits[:, 0]
+        chosen = -F.binary_cross_entropy_with_logits(log_odds, x.to(log_odds.dtype), reduction="none")
+    else:
+        chosen = logits.log_softmax(1).gather(1, x.unsqueeze(1)).squeeze(1)  # (B, *event)
     return chosen.reshape(len(x), math.prod(x.shape[1:])).sum(1)

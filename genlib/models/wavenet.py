@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genlib import sampling
+from genlib.gate import gated
 from genlib.masked import CausalConv1d
 from genlib.models.labels import class_labels
 from genlib.models.pixels import sum_of_conditionals
@@ -113,14 +114,13 @@ class GatedLayer(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
         """The input of the next layer ``(B, channels, T)`` and the skip connection ``(B, skip_channels, T)``."""
-        return self.gated(self.conv(x), x, y)
+        return self.after(self.conv(x), x, y)
 
-    def gated(self, convolved: Tensor, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+    def after(self, convolved: Tensor, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
         """What follows the convolution, ``(B, 2 channels, T)``, of the input x, ``(B, channels, T)``."""
         if self.label is not None:
             convolved = convolved + self.label(y).unsqueeze(2)
-        content, gate = convolved.chunk(2, 1)
-        hidden = torch.tanh(content) * torch.sigmoid(gate)
+        hidden = gated(convolved)
         return x if self.residual is None else x + self.residual(hidden), self.skip(hidden)
 
 
@@ -134,7 +134,7 @@ class _Steps:
         hidden, skips = self.codes.convolved(), []
         for layer, queue in zip(self.model._layers(), self.queues, strict=True):
             queue.put(hidden)
-            hidden, skip = layer.gated(queue.convolved(), hidden, self.y)
+            hidden, skip = layer.after(queue.convolved(), hidden, self.y)
             skips.append(skip)
         return self.model.head(sum(skips)).squeeze(2)
 
