@@ -1,0 +1,120 @@
+"""Everything that a kernel has started ends with it, however it or one of the processes around it ends."""
+
+import os
+import shutil
+import signal
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+
+# A process that has left its parent, its session and its group, and hears no signal that can be ignored.
+LEAVE_ONE_BEHIND = """
+import os, signal, time
+ready, told = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        for number in set(range(1, 65)) - {{9, 19, 32, 33}}:
+            signal.signal(number, signal.SIG_IGN)
+        os.write(told, b".")
+        os.execv("/usr/bin/sleep", ["{token}", "120"])
+    os._exit(0)
+os.wait()
+os.read(ready, 1)
+{last}
+"""
+STAY = "print('READY', flush=True); time.sleep(120)"
+GONE_SECONDS = 20
+
+
+def left(token: str) -> list[str]:
+    """Processes of this computer that have the token in their command line."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if path.read_bytes().startswith(token.encode()):
+                found.append(path.parent.name)
+        except OSError:
+            continue
+    return found
+
+
+def soon_gone(token: str) -> bool:
+    end = time.monotonic() + GONE_SECONDS
+    while left(token) and time.monotonic() < end:
+        time.sleep(0.02)
+    return not left(token)
+
+
+@pytest.fixture
+def token() -> str:
+    return f"left-{uuid.uuid4().hex}"
+
+
+def test_nothing_is_left_when_the_server_is_told_that_the_kernel_has_ended(run, token):
+    (kernel,) = run(LEAVE_ONE_BEHIND.format(token=token, last="os._exit(5)")).kernels
+    assert kernel.reason == "exit 5"
+    assert left(token) == []
+
+
+def test_the_process_that_is_looked_for_can_be_found(task, drive, token):
+    """Guards the other tests: while the kernel lives, so does what it has left behind."""
+    outside = f"""
+import subprocess, threading, time
+from pathlib import Path
+def look():
+    for _ in range(1000):
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                if path.read_bytes().startswith(b"{token}"):
+                    print("FOUND", flush=True)
+                    return
+            except OSError:
+                continue
+        time.sleep(0.01)
+threading.Thread(target=look).start()
+"""
+    done = drive(task([LEAVE_ONE_BEHIND.format(token=token, last="time.sleep(2)")], outside=outside))
+    assert "FOUND" in done.stdout, done.stderr
+    assert soon_gone(token)
+
+
+def test_all_ends_with_the_watcher(run, token):
+    """The server kills the process that it forked, as it does when a kernel has to end at once."""
+    (kernel,) = run(LEAVE_ONE_BEHIND.format(token=token, last=STAY), signal=int(signal.SIGKILL)).kernels
+    assert kernel.status == -signal.SIGKILL
+    assert soon_gone(token)
+
+
+def test_all_ends_with_the_server(task, drive, token):
+    done = drive(task([LEAVE_ONE_BEHIND.format(token=token, last=STAY)], signal="server"))
+    assert "READY" in done.stdout
+    assert "reason" not in done.stdout
+    assert soon_gone(token)
+
+
+def test_all_ends_with_the_worker_that_started_the_server(task, drive, token):
+    done = drive(task([LEAVE_ONE_BEHIND.format(token=token, last=STAY)], die=True, name=token))
+    for folder in Path("/tmp").glob(f"k-{token}*"):
+        shutil.rmtree(folder)
+    assert done.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL)
+    assert "reason" not in done.stdout
+    assert soon_gone(token)
+
+
+def test_a_limit_that_is_passed_ends_what_was_left_behind_too(run, token):
+    take = "blocks = [os.memfd_create('m') for _ in range(50)]; [os.write(one, bytes(6_000_000)) for one in blocks]"
+    (kernel,) = run(LEAVE_ONE_BEHIND.format(token=token, last=f"{take}\n{STAY}")).kernels
+    assert kernel.reason == "memory"
+    assert left(token) == []
+
+
+def test_this_file_looks_at_processes_of_others():
+    """Guards `left`: our own command line is among what it reads."""
+    mine = Path(f"/proc/{os.getpid()}/cmdline").read_bytes().split(b"\0")[0].decode()
+    assert str(os.getpid()) in left(mine)
