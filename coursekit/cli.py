@@ -58,7 +58,14 @@ def build_parser() -> argparse.ArgumentParser:
     grade = add("grade", "grade what students handed in")
     _assignments(grade)
     grade.add_argument("--student", action="append", default=[], metavar="NAME", help="only this one; may be repeated")
-    grade.add_argument("--again", action="store_true", help="also what was graded already and has not changed")
+    grade.add_argument("--force", action="store_true", help="also what was graded already and has not changed")
+    grade.add_argument("--workers", type=int, metavar="N", help="notebooks at a time (default: one for each core)")
+    grade.add_argument(
+        "--i-trust-the-submissions",
+        dest="trust",
+        action="store_true",
+        help="run them with your own rights where this computer offers no sandbox",
+    )
     _assignments(add("feedback", "write a page for each student"))
     export = add("export", "write the grades as CSV")
     _assignments(export)
@@ -68,6 +75,11 @@ def build_parser() -> argparse.ArgumentParser:
     refresh.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK")
     schedule = add("schedule", "print minutes and points of lectures and assignments as Markdown")
     schedule.add_argument("--into", type=Path, default=None, metavar="FILE", help="put it between the marks in a file")
+    kernel = add("kernel", "install or remove a kernel for JupyterLab that restarts in half a second")
+    kernel.add_argument("action", choices=("install", "remove"))
+    kernel.add_argument(
+        "--module", action="append", default=[], metavar="NAME", help="import this one before (default: the course's)"
+    )
     demo = add("demo", "release, grade and give feedback to an example class, and write a report")
     _assignments(demo)
     demo.add_argument("--out", type=Path, default=None, metavar="DIR", help="where to write (default: build/demo)")
