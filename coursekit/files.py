@@ -4,7 +4,6 @@ import fnmatch
 import hashlib
 import os
 import shutil
-import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -33,6 +32,12 @@ def write_atomic(path: Path, data: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def drop_left_over(folder: Path) -> None:
+    """Remove what `write_atomic` left in a folder when it was killed; nobody else may be writing there."""
+    for path in folder.glob(".*.partial"):
+        path.unlink(missing_ok=True)
 
 
 def replace_folder(built: Path, target: Path, keep: Iterable[str] = ()) -> None:
@@ -69,17 +74,3 @@ def walk_files(folder: Path, ignore: Iterable[str] = ()) -> Iterator[Path]:
             yield from walk_files(path, patterns)
         elif path.is_file():
             yield path
-
-
-def read_plain_file(path: Path, max_bytes: int) -> bytes:
-    """Bytes of a file that is no link and not too large; raises OSError for anything else, with the reason."""
-    if path.is_symlink():
-        raise OSError(f"{path.name} is a link to another file")
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    with os.fdopen(os.open(path, flags), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(f"{path.name} is not a file")
-        data = file.read(max_bytes + 1)
-    if len(data) > max_bytes:
-        raise OSError(f"{path.name} is larger than {max_bytes / 1e6:.0f} MB")
-    return data
