@@ -84,7 +84,20 @@ def questions(nb: NotebookNode) -> Iterator[Question]:
         yield question
 
 
+def question_numbers(nb: NotebookNode) -> list[int | None]:
+    """The question to which each cell belongs: from its first answer to the next answer that follows a test."""
+    numbers: list[int | None] = []
+    current: int | None = None
+    tested = False
+    for cell in nb.cells:
+        if is_answer(cell) and (current is None or tested):
+            current, tested = (0 if current is None else current + 1), False
+        tested = tested or is_test(cell)
+        numbers.append(current)
+    return numbers
+
+
 def options(node: NotebookNode) -> dict[str, Any]:
-    """metadata['coursekit']: of a notebook cell_seconds, total_seconds and forbidden; of a cell its own seconds."""
+    """metadata['coursekit']: of a cell its seconds, of a notebook `forbidden` and what coursekit.allowances reads."""
     found = node.metadata.get("coursekit", {})
     return dict(found) if isinstance(found, dict) else {}

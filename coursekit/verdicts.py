@@ -21,6 +21,8 @@ FORBIDDEN = "forbidden"
 BY_HAND = "graded by hand"
 BLANK = "no answer"
 
+# What numpy and torch print for one number that is not finite; such a result is no credit either.
+_WRAPPED = re.compile(r"(?:\w+\.)?\w+\(\s*[+-]?(?:nan|inf)\b", re.IGNORECASE)
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 HIDDEN_SENTENCE = "A hidden test of this exercise did not pass."
 
@@ -47,15 +49,20 @@ def plain(text: str) -> str:
     return _ANSI.sub("", text)
 
 
+def _number(text: str) -> float | None:
+    """The number that a result is, or that an array of one number prints when it is not finite; otherwise None."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan if _WRAPPED.match(text) else None
+
+
 def _tidy_result(output: NotebookNode, maximum: float) -> None:
     """Partial credit that is not finite is 0, and what lies outside of [0, maximum] is brought to the edge."""
     text = output["data"].get("text/plain") or "no text"
     text = "".join(text) if isinstance(text, list) else str(text)
-    try:
-        value = float(text)
-    except ValueError:
-        pass  # anything but a number: full marks, as nbgrader has it
-    else:
+    value = _number(text)
+    if value is not None:  # anything but a number: full marks, as nbgrader has it
         text = repr(min(max(value, 0.0), maximum) if math.isfinite(value) else 0.0)
     output["data"]["text/plain"] = text
 
@@ -116,10 +123,19 @@ def _builtin_name(name: str) -> str:
     return name if isinstance(kind, type) and issubclass(kind, BaseException) else "an error"
 
 
-def _judge_error(verdict: Verdict, cell: NotebookNode, released: NotebookNode, marks: tuple[str, str]) -> None:
-    output = next(output for output in reversed(cell.outputs) if output.output_type == "error")
+def _arose_in_view(cell: NotebookNode, run: CellRun | None, marks: tuple[str, str]) -> bool:
+    """Whether the error arose in lines that students have; of what nbgrader ran, only the traceback tells."""
+    if run is not None:
+        return not run.hidden
     line = failed_line(cell)
-    if line is not None and not is_hidden_line(cell.source, line, marks):
+    return line is not None and not is_hidden_line(cell.source, line, marks)
+
+
+def _judge_error(
+    verdict: Verdict, cell: NotebookNode, released: NotebookNode, run: CellRun | None, marks: tuple[str, str]
+) -> None:
+    output = next(output for output in reversed(cell.outputs) if output.output_type == "error")
+    if _arose_in_view(cell, run, marks):
         verdict.state = VISIBLE if output.ename == "AssertionError" else RAISED
         verdict.hint = _error_text(output)
         verdict.reason = f"A check that you can see did not pass: {verdict.hint}"
@@ -146,9 +162,11 @@ def judge(cell: NotebookNode, released: NotebookNode, run: CellRun | None, marks
     if run is not None and run.state in (execution.TIMED_OUT, execution.DIED, execution.NOT_RUN):
         verdict.state, verdict.reason = run.state, run.reason
     elif any(output.output_type == "error" for output in cell.outputs):
-        _judge_error(verdict, cell, released, marks)
+        _judge_error(verdict, cell, released, run, marks)
     elif score < maximum:
         verdict.state, verdict.reason = PARTIAL, f"Partial credit: {score:g} of {maximum:g} points."
+    if run is not None and score < maximum:
+        verdict.hint = " ".join(filter(None, (run.hint, verdict.hint)))
     return verdict
 
 

@@ -1,46 +1,61 @@
 """The seam between the gradebook's process and the machines that run what students wrote.
 
 `grade_notebook` takes bytes and returns bytes and a JSON record. It sees neither the gradebook nor any file of the
-course, so it can be sent through any `concurrent.futures.Executor`, to another process or another machine.
+course, so it can be sent through any `concurrent.futures.Executor`, to another process or another machine, where
+`open_worker` was called once.
 """
 
-import tempfile
+import atexit
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path, PurePosixPath
 from typing import Any
 
 from nbformat import NotebookNode
-from nbgrader.utils import compute_checksum
 
-from coursekit import execution, notebooks, rule, verdicts
-from coursekit.execution import Budget, CellRun, add_error
+from coursekit import allowances, execution, judgement, notebooks, rule
+from coursekit.allowances import Limits
+from coursekit.execution import add_error
+from coursekit.harmless import disarm
 from coursekit.intake import RESUBMIT, Unreadable, rebuild
+from coursekit.judgement import judge_all
+from coursekit.kernels import Kernels
+from coursekit.kernels.opening import KernelSettings, open_kernels
 from coursekit.records import GRADED, KERNEL_DIED, MISSING, TIMED_OUT, UNREADABLE
+from coursekit.sandbox import Sandbox
 from coursekit.verdicts import Verdict
 
-MEND = "Mend that cell; what had been run before it keeps its points."
+__all__ = [
+    "GRADED",
+    "KERNEL_DIED",
+    "MISSING",
+    "TIMED_OUT",
+    "UNREADABLE",
+    "Limits",
+    "Record",
+    "WorkerSettings",
+    "close_worker",
+    "grade_notebook",
+    "judge_all",
+    "open_worker",
+    "use_kernels",
+]
 
 
 @dataclass(frozen=True)
-class Limits:
-    """Defaults of the course, where the notebook's metadata say nothing, and how to run it."""
+class WorkerSettings:
+    """What a worker needs to know before its first notebook; it is sent to other processes, so it can be pickled."""
 
-    cell_seconds: float = 30.0
-    total_seconds: float = 600.0
-    setup_seconds: float = 120.0
-    output_bytes: int = 1_000_000
-    time_factor: float = 1.0
-    answer_rule: str = ""
-    import_paths: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
-    hidden_marks: tuple[str, str] = ("BEGIN HIDDEN TESTS", "END HIDDEN TESTS")
+    kernels: KernelSettings
+    sandbox: Sandbox
 
 
 @dataclass(frozen=True)
 class Record:
-    """What happened to one notebook, as plain data."""
+    """What happened to one notebook, as plain data.
+
+    `seconds` is all the time that it took, `overhead_seconds` the part of it that was not spent in its cells.
+    """
 
     state: str
     reason: str
@@ -48,29 +63,41 @@ class Record:
     repairs: list[str]
     seconds: float
     cells: list[dict[str, Any]]
+    hints: list[str] = field(default_factory=list)
+    overhead_seconds: float = 0.0
+    restarts: int = 0
+    sandbox: str = ""
+    warm: bool = False
+    events: list[dict[str, Any]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain JSON data."""
         return asdict(self)
 
 
-def _seconds(options: Mapping[str, Any], name: str, default: float) -> float:
-    value = options.get(name, default)
-    return float(value) if isinstance(value, int | float) and value > 0 else default
+_kernels: Kernels | None = None
 
 
-def budget_of(nb: NotebookNode, limits: Limits) -> Budget:
-    """Times from metadata['coursekit'] of the notebook and of single cells, otherwise the course's."""
-    options, factor = notebooks.options(nb), limits.time_factor
-    cell_seconds = _seconds(options, "cell_seconds", limits.cell_seconds)
-    own = {index: _seconds(notebooks.options(cell), "seconds", cell_seconds) for index, cell in enumerate(nb.cells)}
-    return Budget(
-        cell_seconds=factor * cell_seconds,
-        total_seconds=factor * _seconds(options, "total_seconds", limits.total_seconds),
-        setup_seconds=limits.setup_seconds,
-        output_bytes=limits.output_bytes,
-        own_seconds={index: factor * seconds for index, seconds in own.items() if seconds != cell_seconds},
-    )
+def open_worker(settings: WorkerSettings) -> None:
+    """Open this process's source of kernels, in place of one that was open; raises CourseError when there is none."""
+    use_kernels(open_kernels(settings.kernels, settings.sandbox))
+
+
+def use_kernels(kernels: Kernels) -> None:
+    """Take the kernels of this process from here; they are closed with the worker."""
+    global _kernels
+    close_worker()
+    _kernels = kernels
+
+
+@atexit.register
+def close_worker() -> None:
+    """End every kernel of this process, and its process for the answer rule; nothing happens when there are none."""
+    global _kernels
+    rule.close()
+    if _kernels is not None:
+        kernels, _kernels = _kernels, None
+        kernels.close()
 
 
 def insert_tests(nb: NotebookNode, tests: NotebookNode) -> None:
@@ -89,52 +116,15 @@ def _first_answer(nb: NotebookNode) -> int:
     return next((index for index, cell in enumerate(nb.cells) if notebooks.is_answer(cell)), len(nb.cells))
 
 
-def _write_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    for name, data in files.items():
-        target = folder / PurePosixPath(name)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data)
-
-
-def judge_all(
-    nb: NotebookNode, release: NotebookNode, runs: Mapping[int, CellRun], marks: tuple[str, str]
-) -> list[Verdict]:
-    """Verdicts on every graded cell of a notebook that was run."""
-    released = notebooks.by_id(release)
-    return [
-        verdicts.judge(cell, released.get(str(notebooks.grade_id(cell)), cell), runs.get(index), marks)
-        for index, cell in enumerate(nb.cells)
-        if notebooks.is_graded(cell)
-    ]
-
-
-def _explain(nb: NotebookNode, found: list[Verdict], hits: Mapping[str, list[str]]) -> None:
-    """What can be said only of a whole question: it was left empty, a check gave a hint, a rule was broken."""
-    cells, by_name = notebooks.by_id(nb), {verdict.grade_id: verdict for verdict in found}
-    for question in notebooks.questions(nb):
-        answers = [cells[name] for name in question.answers]
-        empty = all(notebooks.meta(cell).get("checksum") == compute_checksum(cell) for cell in answers)
-        hint = next(filter(None, (verdicts.error_of(cells[name]) for name in question.checks)), "")
-        sentences = [sentence for name in question.answers for sentence in hits.get(name, [])]
-        for name in question.tests:
-            verdict = by_name[name]
-            if verdict.score == 0 and empty:
-                verdict.state, verdict.reason, verdict.hint = verdicts.BLANK, "This exercise was left empty.", ""
-            elif verdict.score != verdict.max_score:
-                verdict.hint = verdict.hint or hint
-            if sentences and not empty:
-                verdicts.refuse(cells[name], verdict, sentences)
-
-
-def _state(nb: NotebookNode, runs: Mapping[int, CellRun]) -> tuple[str, str, str]:
-    """State, reason and next step of a notebook, from the first cell of the gravest kind."""
-    kinds = ((execution.DIED, KERNEL_DIED), (execution.TIMED_OUT, TIMED_OUT), (execution.NOT_RUN, TIMED_OUT))
-    for kind, state in kinds:
-        for index, run in sorted(runs.items()):
-            if run.state == kind:
-                name = notebooks.grade_id(nb.cells[index]) or f"number {index + 1}"
-                return state, f"In the cell '{name}': {run.reason}", MEND
-    return GRADED, "", ""
+def _with_secrets(nb: NotebookNode, released: NotebookNode) -> set[int]:
+    """Cells that contain more than what students have: what is printed while they run could tell what they test."""
+    known = notebooks.by_id(released)
+    names = [notebooks.grade_id(cell) for cell in nb.cells]
+    return {
+        index
+        for index, (name, cell) in enumerate(zip(names, nb.cells, strict=True))
+        if name in known and not notebooks.is_answer(cell) and cell.source != known[name].source
+    }
 
 
 def _nothing_to_run(tests: NotebookNode, state: str, reason: str, next_step: str) -> tuple[bytes, dict[str, Any]]:
@@ -162,10 +152,11 @@ def grade_notebook(
 
     `release` is what the student got, `tests` the same with hidden tests (no solutions), `files` what lies beside it.
     `submission` is None when there is nothing to read, and `problem` then says why. Raises only for faults of the
-    grader: KernelDidNotStart, RuleFailed, OSError.
+    grader: KernelDidNotStart (also when a cell above the first answer fails), RuleFailed, OSError; and RuntimeError
+    when no worker was opened.
     """
-    released, with_tests = notebooks.loads(release), notebooks.loads(tests)
     begun = time.monotonic()
+    released, with_tests = notebooks.loads(release), notebooks.loads(tests)
     if submission is None:
         return _nothing_to_run(
             with_tests, MISSING if not problem else UNREADABLE, problem or "Nothing was handed in.", RESUBMIT
@@ -174,14 +165,38 @@ def grade_notebook(
         nb, repairs = rebuild(submission, released)
     except Unreadable as error:
         return _nothing_to_run(with_tests, UNREADABLE, error.reason, error.next_step)
+    if _kernels is None:
+        raise RuntimeError("This process has no kernels: call coursekit.worker.open_worker before the first notebook.")
     hits = rule.hits(nb, limits.answer_rule, limits.import_paths)
     insert_tests(nb, with_tests)
-    with tempfile.TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True) as folder:
-        _write_files(Path(folder), files or {})
-        runs = execution.execute(nb, budget_of(with_tests, limits), _first_answer(nb), folder, limits.environment)
-    found = judge_all(nb, released, runs, limits.hidden_marks)
-    _explain(nb, found, hits)
-    state, reason, next_step = _state(nb, runs)
-    seconds = round(time.monotonic() - begun, 3)
-    record = Record(state, reason, next_step, repairs, seconds, [verdict.to_dict() for verdict in found])
-    return notebooks.dumps(nb), record.to_dict()
+    done = execution.execute(
+        nb,
+        allowances.budget_of(with_tests, limits),
+        _first_answer(nb),
+        _kernels,
+        files or {},
+        limits=allowances.kernel_limits_of(with_tests, limits),
+        silent=_with_secrets(nb, released),
+        hidden_mark=limits.hidden_marks[0],
+    )
+    found = judge_all(nb, released, done.cells, limits.hidden_marks)
+    judgement.explain(nb, found, done.cells, hits)
+    state, reason, next_step = judgement.state_of(nb, done.cells)
+    repairs += disarm(nb)
+    graded = notebooks.dumps(nb)
+    seconds = time.monotonic() - begun
+    record = Record(
+        state,
+        reason,
+        next_step,
+        repairs,
+        seconds=round(seconds, 3),
+        cells=[verdict.to_dict() for verdict in found],
+        hints=list(dict.fromkeys(run.hint for run in done.cells.values() if run.hint)),
+        overhead_seconds=round(seconds - done.cell_seconds, 3),
+        restarts=done.restarts,
+        sandbox=_kernels.sandbox,
+        warm=_kernels.warm,
+        events=judgement.course_of_events(nb, done.cells),
+    )
+    return graded, record.to_dict()

@@ -1,20 +1,31 @@
-"""Runs the course's rule about answers in a process of its own: JSON on stdin, JSON on stdout.
+"""Runs the course's rule about answers in a process of its own: a line of JSON in, a line of JSON out.
 
     python -m coursekit.bridges.answer_rule genlib.rules:forbidden_uses
 
-stdin: a list of {"grade_id", "source", "forbidden", "context"}; stdout: {grade_id: [sentences]}, without the allowed
-ones. A rule that takes `context` gets the code above the answer, whose imports give names their meaning.
+A line in: a list of {"grade_id", "source", "forbidden", "context"}; a line out: {"sentences": a list for each}, or
+{"fault": text} when the rule itself failed. A rule that takes `context` gets the code above the answer, whose imports
+give names their meaning.
 """
 
 import ast
+import contextlib
 import importlib
 import inspect
 import json
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from IPython.core.inputtransformer2 import TransformerManager
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+# An answer of a few megabytes can take gigabytes to parse.
+MEMORY_BYTES = 4_000_000_000
 
 
 def _as_python(source: str) -> str | None:
@@ -39,12 +50,25 @@ def check(rule: Callable[..., Any], item: dict[str, Any]) -> list[str]:
         return list(rule(transformed, item["forbidden"], **extra))
 
 
+def _answer(name: str, line: bytes) -> dict[str, Any]:
+    try:
+        module, _, function = name.partition(":")
+        rule = getattr(importlib.import_module(module), function)
+        return {"sentences": [[str(sentence) for sentence in check(rule, item)] for item in json.loads(line)]}
+    except Exception as error:  # the rule is the course's: whatever it raises is said, not hidden
+        return {"fault": f"{type(error).__name__}: {error}"}
+
+
 def main() -> int:
-    """Check every answer on stdin with the rule that the first argument names."""
-    module, _, name = sys.argv[1].partition(":")
-    rule = getattr(importlib.import_module(module), name)
-    checked = {item["grade_id"]: check(rule, item) for item in json.load(sys.stdin)}
-    json.dump({name: sentences for name, sentences in checked.items() if sentences}, sys.stdout)
+    """Check answers with the rule that the first argument names, until the end of the input."""
+    if resource is not None:
+        with contextlib.suppress(OSError, ValueError):  # a stricter limit holds already
+            resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
+    answers = os.dup(1)
+    os.dup2(2, 1)  # what a rule prints is no answer
+    with os.fdopen(answers, "wb", buffering=0) as out:
+        for line in sys.stdin.buffer:
+            out.write(json.dumps(_answer(sys.argv[1], line)).encode() + b"\n")
     return 0
 
 

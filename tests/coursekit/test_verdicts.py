@@ -10,6 +10,7 @@ from nbgrader.utils import determine_grade
 from tiny_course import TEST_DOUBLE, mark, test
 
 from coursekit import verdicts
+from coursekit.execution import CellRun
 from coursekit.verdicts import judge
 
 MARKS = ("BEGIN HIDDEN TESTS", "END HIDDEN TESTS")
@@ -53,6 +54,18 @@ def test_partial_credit_is_finite_and_within_the_points(value):
 @pytest.mark.parametrize("text", ["'done'", "None", "tensor(1.)", ""])
 def test_a_result_that_is_no_number_is_full_credit_as_in_nbgrader(text):
     assert score(result(text)) == 2
+
+
+@pytest.mark.parametrize("text", ["tensor(nan)", "np.float64(-inf)", "array(nan)", "tensor(inf, grad_fn=<X>)"])
+def test_a_number_that_is_not_finite_is_no_credit_in_whatever_it_is_wrapped(text):
+    assert score(result(text)) == 0
+
+
+def test_advice_about_a_run_is_shown_where_points_were_lost_also_for_a_hidden_test():
+    run = CellRun("raised", "RuntimeError", 0.1, "Take the device from get_device().", hidden=True)
+    hidden = judge(ran(error(4, "RuntimeError", "secret")), RELEASED, run, MARKS)
+    assert (hidden.state, hidden.hint) == (verdicts.HIDDEN, run.hint)
+    assert judge(ran(), RELEASED, run, MARKS).hint == ""
 
 
 def test_stderr_never_costs_points():
