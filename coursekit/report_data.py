@@ -1,7 +1,6 @@
 """What the class report says about one assignment: read from the gradebook, the records and the release."""
 
 import os
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,124 +15,12 @@ from coursekit import release as releases
 from coursekit.course import Course
 from coursekit.grade import was_graded
 from coursekit.records import Record, Records
+from coursekit.report_class import ClassReport, Mark, Row
+from coursekit.report_frequent import frequent_hints, frequent_repairs
 from coursekit.report_questions import LONGEST_NAME, Key, Question, plain, questions_of
+from coursekit.report_timing import timing_of
 
 NOT_GRADED = "not graded"
-
-
-@dataclass(frozen=True)
-class Mark:
-    """Points of one student for one question; score None where there are none yet."""
-
-    score: float | None
-    max_score: float
-    pending: bool = False
-    note: str = ""
-
-    @property
-    def share(self) -> float | None:
-        """Points as a share of the maximum, None where there are none."""
-        return None if self.score is None or self.max_score <= 0 else self.score / self.max_score
-
-    @property
-    def level(self) -> str:
-        """How well it went, in five steps, for the colour of the table cell."""
-        if self.score is None:
-            return "hand" if self.pending else "none"
-        share = 1.0 if self.max_score <= 0 else self.score / self.max_score
-        if share >= 1:
-            return "full"
-        steps = [(2 / 3, "high"), (1 / 3, "middle"), (0.0, "low")]
-        return next((name for least, name in steps if share > least), "zero")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One submission; total and seconds are None where there are none yet."""
-
-    student: str
-    name: str
-    state: str
-    graded: bool
-    reason: str
-    next_step: str
-    marks: tuple[Mark, ...]
-    total: float | None
-    late_seconds: float
-    penalty: float
-    seconds: float | None
-    repairs: tuple[str, ...]
-    about: str = ""
-    feedback: tuple[tuple[str, str], ...] = ()  # label and address of each page
-
-    @property
-    def pending(self) -> int:
-        """Number of answers that wait for a person."""
-        return sum(mark.pending for mark in self.marks)
-
-    @property
-    def lateness(self) -> str:
-        """How late it was, in words; empty when it was not."""
-        return duration(self.late_seconds) if self.late_seconds > 0 else ""
-
-
-@dataclass(frozen=True)
-class ClassReport:
-    """Everything the page says about one assignment."""
-
-    assignment: str
-    made: str
-    max_score: float
-    questions: tuple[Question, ...]
-    rows: tuple[Row, ...]
-
-    @property
-    def totals(self) -> list[float]:
-        """Points of every submission that has some."""
-        return [row.total for row in self.rows if row.total is not None]
-
-    @property
-    def mean(self) -> float:
-        """Mean points of the submissions that have some."""
-        return statistics.fmean(self.totals)
-
-    @property
-    def median(self) -> float:
-        """Median points of the submissions that have some."""
-        return statistics.median(self.totals)
-
-    @property
-    def ungraded(self) -> list[Row]:
-        """Submissions that could not be graded, or have not been."""
-        return [row for row in self.rows if not row.graded]
-
-    @property
-    def interrupted(self) -> list[Row]:
-        """Submissions that were graded, but in which something was stopped."""
-        return [row for row in self.rows if row.graded and row.reason]
-
-    @property
-    def waiting(self) -> list[Question]:
-        """Questions with answers that wait for a person."""
-        return [
-            question
-            for index, question in enumerate(self.questions)
-            if any(row.marks[index].pending for row in self.rows)
-        ]
-
-    def mean_share(self, index: int) -> float | None:
-        """Mean share of the points of question `index`, from 0; None while most answers to it wait for a person."""
-        shares = [share for row in self.rows if (share := row.marks[index].share) is not None]
-        waiting = sum(row.marks[index].pending for row in self.rows)
-        return statistics.fmean(shares) if len(shares) > waiting else None
-
-
-def duration(seconds: float) -> str:
-    """A length of time in the unit in which it is easily read."""
-    for size, unit in ((86400.0, "d"), (3600.0, "h"), (60.0, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.3g} s"
 
 
 @dataclass(frozen=True)
@@ -272,11 +159,21 @@ def collect(course: Course, assignment: str, beside: Path, about: Mapping[str, s
     released = {name: notebooks.loads(data) for name, data in releases.release_bytes(course, assignment).items()}
     questions = questions_of(released)
     found = _booked(course, assignment)
-    kept = Records(course.records_file(assignment)).by_student
+    kept = dict(Records(course.records_file(assignment)).by_student)
     rows = []
     for student in sorted({*found, *kept, *course.students(assignment)}):
         row = _row(student, found.get(student), kept.get(student, {}), questions)
         pages = _feedback(course, assignment, student, beside)
         rows.append(replace(row, about=plain((about or {}).get(student, "")), feedback=pages))
     made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
-    return ClassReport(plain(assignment), made, sum(part.max_score for part in questions), questions, tuple(rows))
+    records = [kept[student] for student in sorted(kept)]
+    return ClassReport(
+        assignment=plain(assignment),
+        made=made,
+        max_score=sum(part.max_score for part in questions),
+        questions=questions,
+        rows=tuple(rows),
+        timing=timing_of(records),
+        hints=frequent_hints(records, questions),
+        repairs=frequent_repairs(records),
+    )

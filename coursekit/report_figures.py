@@ -4,7 +4,7 @@ import base64
 import io
 import statistics
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,23 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from coursekit.report_timing import NotebookTime
+
 # Okabe and Ito's palette: tells apart also for readers who do not see red and green.
-BLUE, ORANGE, INK = "#0072B2", "#D55E00", "#1b1b1b"
+BLUE, ORANGE, AMBER, INK = "#0072B2", "#D55E00", "#E69F00", "#1b1b1b"
+# Level of a mark, what it means, colour, colour of a number on it, hatching: from dark blue over pale to orange.
+LEVELS = (
+    ("full", "all points", BLUE, "white", ""),
+    ("high", "more than two thirds", "#7fbfe6", INK, ""),
+    ("middle", "more than one third", "#f0ead0", INK, ""),
+    ("low", "less", "#f3b77c", INK, ""),
+    ("zero", "no points", ORANGE, "white", ""),
+    ("hand", "waits for a person", "#9a9a9a", INK, "///"),
+    ("none", "not graded", "#dddddd", INK, "xxx"),
+)
 STYLE: dict[Any, Any] = {
     "font.size": 13,
     "axes.titlesize": 13,
@@ -87,59 +100,95 @@ def scores(totals: Sequence[float], max_score: float) -> Picture:
         return _picture(figure, "Distribution of points", said)
 
 
-def questions(labels: Sequence[str], shares: Sequence[float | None]) -> Picture:
-    """Mean share of the points of each question, from 0 to 1; None where nobody's answer has been graded yet."""
+def questions(labels: Sequence[str], levels: Sequence[Mapping[str, int]], shares: Sequence[float | None]) -> Picture:
+    """How many students got all, many, some or no points for each question, and the mean share of the points.
+
+    `levels` counts students by the level of their marks; a share is None where nobody's answer has been graded yet.
+    """
+    most = max([1, *(sum(counts.values()) for counts in levels)])
     with matplotlib.rc_context(STYLE):
-        figure, axes = _axes(WIDTH, 1.3 + 0.42 * max(1, len(labels)))
-        places = range(len(labels))
-        known = [(place, share) for place, share in zip(places, shares, strict=True) if share is not None]
-        axes.barh([place for place, _ in known], [100 * share for _, share in known], color=BLUE, height=0.7)
-        for place, share in zip(places, shares, strict=True):
-            text, start = ("not graded yet", 0.0) if share is None else (f"{100 * share:.0f} %", 100 * share)
-            axes.text(start + 1.5, place, text, va="center", color=INK)
-        axes.set_yticks(list(places), [_shorten(label) for label in labels], fontsize=11)
-        axes.set(xlabel="mean share of the points, %", xlim=(0, 118), ylim=(len(labels) - 0.5, -0.5))
-        axes.set_xticks(range(0, 101, 20))
-        axes.grid(axis="x", alpha=0.3)
-        return _picture(figure, "Points per question", _about_questions(labels, known))
+        figure, axes = _axes(WIDTH, 2.0 + 0.46 * max(1, len(labels)))
+        for place, (counts, share) in enumerate(zip(levels, shares, strict=True)):
+            start = 0
+            for name, _, colour, ink, hatch in LEVELS:
+                count = counts.get(name, 0)
+                axes.barh(place, count, left=start, color=colour, height=0.74, edgecolor="white", hatch=hatch)
+                if count >= 0.06 * most:
+                    axes.text(start + count / 2, place, str(count), ha="center", va="center", color=ink, fontsize=11)
+                start += count
+            text = "not graded yet" if share is None else f"{100 * share:.0f} %"
+            axes.text(most * 1.02, place, text, va="center", color=INK, fontsize=11)
+        axes.set_yticks(range(len(labels)), [_shorten(label, 26) for label in labels], fontsize=11)
+        axes.set(xlabel="students; at the right: mean share of the points", xlim=(0, most * 1.16))
+        axes.set_ylim(len(labels) - 0.5, -0.5)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        handles = [Patch(facecolor=colour, hatch=hatch, edgecolor="white") for _, _, colour, _, hatch in LEVELS]
+        figure.legend(handles, [said for _, said, *_ in LEVELS], loc="outside upper center", ncols=3, fontsize=11)
+        return _picture(figure, "Points per exercise", _about_questions(labels, shares))
 
 
-def _about_questions(labels: Sequence[str], known: Sequence[tuple[int, float]]) -> str:
+def _about_questions(labels: Sequence[str], shares: Sequence[float | None]) -> str:
+    known = [(place, share) for place, share in enumerate(shares) if share is not None]
     if not known:
         return "No question has been graded yet."
     hardest, low = min(known, key=lambda item: item[1])
     easiest, high = max(known, key=lambda item: item[1])
     return (
         f"Hardest: {labels[hardest]}, {100 * low:.0f} % of the points on average. "
-        f"Easiest: {labels[easiest]}, {100 * high:.0f} %."
+        f"Easiest: {labels[easiest]}, {100 * high:.0f} %. The table of the questions has all the numbers."
     )
 
 
-def times(names: Sequence[str], seconds: Sequence[float]) -> Picture:
-    """Time of each submission: a bar for each in a small class, a histogram in a large one."""
+def _bars(axes: Axes, notebooks: Sequence[NotebookTime]) -> None:
+    """A bar for each notebook: its cells, and what came on top."""
+    ranked = sorted(notebooks, key=lambda part: (part.seconds, part.student))
+    overhead = [part.overhead or 0.0 for part in ranked]
+    own = [part.seconds - over for part, over in zip(ranked, overhead, strict=True)]
+    axes.barh(range(len(ranked)), own, color=BLUE, height=0.7, label="cells")
+    if any(overhead):
+        axes.barh(range(len(ranked)), overhead, left=own, color=AMBER, height=0.7, hatch="///", label="overhead")
+        axes.legend(loc="lower right", fontsize=11)
+    several = len({part.notebook for part in ranked}) > 1
+    names = [f"{part.student}, {part.notebook}" if several else part.student for part in ranked]
+    axes.set_yticks(range(len(ranked)), [_shorten(name) for name in names], fontsize=11)
+    for place, part in enumerate(ranked):
+        axes.text(part.seconds, place, f" {part.seconds:.1f}", va="center", color=INK)
+    axes.set(xlabel="seconds", ylim=(-0.5, max(0.5, len(ranked) - 0.5)))
+    axes.set_xlim(0, 1.15 * max([0.1, *(part.seconds for part in ranked)]))
+    axes.grid(axis="x", alpha=0.3)
+
+
+def _histogram(axes: Axes, notebooks: Sequence[NotebookTime]) -> None:
+    seconds = [part.seconds for part in notebooks]
+    axes.hist(seconds, bins=min(30, max(8, round(len(seconds) ** 0.5))), color=BLUE, edgecolor="white")
+    axes.set(xlabel="seconds", ylabel="notebooks")
+    axes.set_xlim(left=0)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(axis="y", alpha=0.3)
+
+
+def times(notebooks: Sequence[NotebookTime]) -> Picture:
+    """Time of each notebook: a bar for each in a small class, a histogram in a large one."""
     with matplotlib.rc_context(STYLE):
-        if len(names) <= MOST_BARS:
-            ranked = sorted(zip(seconds, names, strict=True))
-            figure, axes = _axes(WIDTH, 1.3 + 0.36 * max(1, len(names)))
-            axes.barh(range(len(ranked)), [value for value, _ in ranked], color=BLUE, height=0.7)
-            axes.set_yticks(range(len(ranked)), [_shorten(name) for _, name in ranked], fontsize=11)
-            for place, (value, _) in enumerate(ranked):
-                axes.text(value, place, f" {value:.1f}", va="center", color=INK)
-            axes.set(xlabel="seconds", ylim=(-0.5, max(0.5, len(ranked) - 0.5)))
-            axes.set_xlim(0, 1.15 * max([0.1, *seconds]))
-            axes.grid(axis="x", alpha=0.3)
+        if len(notebooks) <= MOST_BARS:
+            figure, axes = _axes(WIDTH, 1.3 + 0.36 * max(1, len(notebooks)))
+            _bars(axes, notebooks)
         else:
             figure, axes = _axes(WIDTH, 3.6)
-            axes.hist(seconds, bins=min(30, max(8, round(len(seconds) ** 0.5))), color=BLUE, edgecolor="white")
-            axes.set(xlabel="seconds", ylabel="submissions")
-            axes.set_xlim(left=0)
-            axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-            axes.grid(axis="y", alpha=0.3)
-        said = "No submission has been run yet."
-        if names:
-            longest, slowest = max(zip(seconds, names, strict=True))
-            said = (
-                f"In all they ran for {sum(seconds):.0f} seconds; the median is {statistics.median(seconds):.1f}, "
-                f"and the longest, of {slowest}, took {longest:.1f}."
-            )
-        return _picture(figure, "Time per submission", said)
+            _histogram(axes, notebooks)
+        return _picture(figure, "Time per notebook", _about_times(notebooks))
+
+
+def _about_times(notebooks: Sequence[NotebookTime]) -> str:
+    if not notebooks:
+        return "No notebook has been run yet."
+    slowest = max(notebooks, key=lambda part: part.seconds)
+    seconds = [part.seconds for part in notebooks]
+    said = (
+        f"In all they took {sum(seconds):.0f} seconds; the median is {statistics.median(seconds):.1f}, "
+        f"and the longest, of {slowest.student}, took {slowest.seconds:.1f}."
+    )
+    known = [part.overhead for part in notebooks if part.overhead is not None]
+    if known:
+        said += f" Of each, {statistics.median(known):.2f} seconds (median) were not spent in its cells."
+    return said

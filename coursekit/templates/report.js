@@ -1,5 +1,5 @@
 "use strict";
-// Sort a table by the column whose heading is pressed; press again for the other direction.
+// Sort a table by the column whose heading is pressed; press again for the other direction. Show what holds a text.
 document.querySelectorAll("table.sortable").forEach(function (table) {
   var body = table.tBodies[0];
 
@@ -16,6 +16,12 @@ document.querySelectorAll("table.sortable").forEach(function (table) {
     heading.setAttribute("aria-sort", falling ? "descending" : "ascending");
     body.append.apply(body, rows);
   }
+
+  var field = document.querySelector(".filter input");
+  field.addEventListener("input", function () {
+    var wanted = field.value.trim().toLowerCase();
+    Array.from(body.rows).forEach(function (row) { row.hidden = !row.textContent.toLowerCase().includes(wanted); });
+  });
 
   table.querySelectorAll("thead th").forEach(function (heading, column) {
     // No <button>: Chromium leaves buttons out of the headings that it repeats on each printed page.

@@ -15,13 +15,18 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from payloads import TEXTS
+from watched import watched
 
 from coursekit import release, report, report_data, report_figures
 from coursekit.course import Course
 from coursekit.errors import CourseError
+from coursekit.pages import points
 from coursekit.records import Records
-from coursekit.report_data import ClassReport, Mark, Row
+from coursekit.report_class import ClassReport, Mark, Row
+from coursekit.report_frequent import Frequent, frequent_hints, frequent_repairs
 from coursekit.report_questions import Question, plain
+from coursekit.report_timing import LONGEST_PAUSE_SECONDS, CellTime, NotebookTime, Timing, per_minute, timing_of
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -89,7 +94,21 @@ def make_report(text: str) -> ClassReport:
         feedback=((text, "feedback/x.html"),),
     )
     lost = Row(text, "", "unreadable", False, text, text, (Mark(None, 2.0), Mark(None, 3.0)), None, 0, 0, None, ())
-    return ClassReport(text, "2027-01-01", 5.0, (question, waiting), (row, lost))
+    told = (Frequent(text, text, text, 2), Frequent(text, "", "", 1))
+    return ClassReport(text, "2027-01-01", 5.0, (question, waiting), (row, lost), make_timing(text), told, told)
+
+
+def make_timing(text: str) -> Timing:
+    """How the grading ran when notebooks, cells and the sandbox have this name."""
+    return Timing(
+        notebooks=(NotebookTime(text, text, 2.5, 0.25), NotebookTime(text, text, 1.5, None)),
+        cells=(CellTime(text, text, (1.0, 0.5), 1), CellTime("other", text, (0.25,), 0)),
+        sandboxes=((text, 1), ("none", 1)),
+        warm=1,
+        cold=1,
+        restarts=2,
+        per_minute=30.0,
+    )
 
 
 def render(found: ClassReport) -> str:
@@ -151,7 +170,8 @@ def test_every_plot_says_in_words_what_it_shows() -> None:
 @settings(max_examples=15, deadline=None)
 def test_a_plot_of_any_names_is_well_formed_and_shows_them(items: list[tuple[str, float]]) -> None:
     names = [plain(name) or "x" for name, _ in items]
-    picture = report_figures.times(names, [seconds for _, seconds in items])
+    times = [NotebookTime(name, "nb", seconds, None) for name, (_, seconds) in zip(names, items, strict=True)]
+    picture = report_figures.times(times)
     tree = ElementTree.fromstring(base64.b64decode(picture.source.split(",", 1)[1]))
     shown = [element.text for element in tree.iter("{http://www.w3.org/2000/svg}text")]
     assert all(name in " ".join(filter(None, shown)) for name in names if len(name) <= 32)
@@ -163,7 +183,10 @@ def test_plots_take_classes_of_every_size(count: int) -> None:
     scores = [float(i % 7) for i in range(count)]
     names = [f"student {i}" for i in range(count)]
     assert report_figures.scores(scores, 6.0).source.startswith("data:")
-    assert report_figures.times(names, [1.0 + i for i in range(count)]).source.startswith("data:")
+    times = [NotebookTime(name, "nb", 1.0 + i, 0.5) for i, name in enumerate(names)]
+    assert report_figures.times(times).source.startswith("data:")
+    counts = [{"full": count // 2, "zero": count - count // 2}] * 3
+    assert report_figures.questions(["a", "b", "c"], counts, [0.5, None, 1.0]).source.startswith("data:")
     assert (f"{count} submission" in report_figures.scores(scores, 6.0).description) == (count > 0)
 
 
@@ -171,7 +194,7 @@ def test_plots_take_classes_of_every_size(count: int) -> None:
 @settings(max_examples=10, deadline=None)
 def test_the_hardest_question_is_the_one_with_the_smallest_share(shares: list[float | None]) -> None:
     labels = [f"question-{chr(97 + i)}" for i in range(len(shares))]
-    said = report_figures.questions(labels, shares).description
+    said = report_figures.questions(labels, [{"low": 3}] * len(shares), shares).description
     known = {label: share for label, share in zip(labels, shares, strict=True) if share is not None}
     if not known:
         assert "Hardest" not in said
@@ -238,6 +261,81 @@ def make_record(name: str, student: str, notebook: str, cells: list[str], *, bro
     }
 
 
+def run_record(student: str, *, moment: float | None = None, hints: dict[str, str] | None = None, **part: Any) -> Any:
+    """A record of one notebook with one test cell for each hint; what `part` does not say is not in it."""
+    cells = [{"grade_id": name, "score": 0.0, "reason": "", "hint": hint} for name, hint in (hints or {}).items()]
+    record = {"student": student, "repairs": [], "notebooks": {"nb": {"cells": cells, **part}}}
+    return record if moment is None else {**record, "graded_at": moment}
+
+
+@given(st.lists(st.integers(0, 10**6), max_size=40), st.floats(1, 60))
+@settings(max_examples=100, deadline=None)
+def test_speed_is_that_of_the_last_run_only(earlier: list[int], pause: float) -> None:
+    start = 2e6 + LONGEST_PAUSE_SECONDS
+    run = [start + pause * index for index in range(10)]
+    assert per_minute([*map(float, earlier), *run]) == pytest.approx(60 / pause)
+
+
+def test_speed_of_fewer_than_three_submissions_is_not_known() -> None:
+    assert per_minute([]) is per_minute([1.0, 2.0]) is per_minute([5.0, 5.0, 5.0]) is None
+
+
+def test_times_kinds_of_sandbox_and_restarts_are_those_of_the_records() -> None:
+    events = [
+        {"cell": "a", "state": "ran", "reason": "", "seconds": 1.0},
+        {"cell": "b", "state": "timed out", "reason": "", "seconds": 3.0},
+        {"cell": "c", "state": "not run", "reason": "", "seconds": 0.0},
+    ]
+    full = {"seconds": 5.0, "overhead_seconds": 0.5, "sandbox": "bubblewrap", "warm": True, "restarts": 2}
+    records = [
+        run_record("x", moment=1.0, events=events, **full),
+        run_record("y", moment=4.0, events=events[:1], **{**full, "sandbox": "none", "warm": False, "restarts": 0}),
+        run_record("z", moment=7.0, seconds=2.0),  # as older versions wrote them
+        {"student": "nobody", "repairs": []},
+    ]
+    found = timing_of(records)
+    assert (found.total, found.median, found.overhead) == (12.0, 5.0, 0.5)
+    assert (found.warm, found.cold, found.restarts, found.trusted) == (1, 1, 2, 1)
+    assert dict(found.sandboxes) == {"bubblewrap": 1, "none": 1, "not recorded": 1}
+    assert found.per_minute == pytest.approx(20.0)
+    cells = {cell.cell: cell for cell in found.cells}
+    assert {name: (cell.seconds, cell.stopped) for name, cell in cells.items()} == {
+        "a": ((1.0, 1.0), 0),
+        "b": ((3.0,), 1),
+    }
+
+
+@given(st.dictionaries(st.integers(0, 30), st.integers(0, 3), min_size=1, max_size=31))
+@settings(max_examples=60, deadline=None)
+def test_hints_that_differ_only_in_numbers_are_counted_together_and_the_most_frequent_stands_first(
+    chosen: dict[int, int],
+) -> None:
+    words = ("the sum is {}", "the mean is {}", "did you square {}?", "")
+    questions = [Question("1", "sums", (("nb", "t"),), 2.0)]
+    records = [run_record(f"s{i}", hints={"t": words[kind].format(i / 7)}) for i, kind in chosen.items()]
+    found = frequent_hints(records, questions)
+    counts = [sum(kind == k for kind in chosen.values()) for k in range(3)]
+    assert sorted((item.students for item in found), reverse=True) == [item.students for item in found]
+    assert sorted(item.students for item in found) == sorted(count for count in counts if count)
+    assert all(item.label == "1" for item in found)
+
+
+def test_waiting_answers_give_no_hints_and_repairs_are_counted_by_student() -> None:
+    record = run_record("x", hints={"t": "A person grades this answer."})
+    record["notebooks"]["nb"]["cells"][0]["score"] = None
+    record["repairs"] = ["The cell 'a' was there 2 times.", "The cell 'a' was there 3 times."]
+    assert frequent_hints([record], [Question("1", "sums", (("nb", "t"),), 2.0)]) == ()
+    (repair,) = frequent_repairs([record])
+    assert repair.students == 1
+
+
+def test_a_class_without_a_sandbox_is_said_to_have_had_none() -> None:
+    trusted, safe = make_report("x"), make_report("x")
+    safe = replace(safe, timing=replace(safe.timing, sandboxes=(("bubblewrap", 2),)))
+    assert "ran without a sandbox" in render(trusted)
+    assert "ran without a sandbox" not in render(safe)
+
+
 def collect(course: Course) -> ClassReport:
     """The report of the only assignment."""
     return report_data.collect(course, course.assignments()[0], course.root)
@@ -270,7 +368,7 @@ def test_the_summary_is_that_of_the_scores(graded: Course) -> None:
     assert found.median == pytest.approx(statistics.median(totals))
     assert sorted(found.totals) == pytest.approx(sorted(totals))
     page = Page(render(found))
-    assert report.points(found.mean) in page.texts
+    assert points(found.mean) in page.texts
     assert str(len(found.rows)) in page.texts
 
 
@@ -337,6 +435,46 @@ def test_five_hundred_students_have_a_row_each(graded: Course) -> None:
     page = Page(render(replace(found, rows=rows)))
     assert sum(row[0].startswith("n") and len(row) > 5 for row in page.rows if row) >= 500
     assert datetime.now().strftime("%Y") in found.made
+
+
+@pytest.mark.browser
+def test_in_a_browser_nothing_of_what_students_wrote_runs_or_leaves(chromium: str, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    with watched(chromium) as browser:
+        for text in TEXTS:
+            found = make_report(plain(text))
+            page = report.render(found, report.pictures_of(found))
+            policy = re.search(r"<meta http-equiv[^>]*>", page)
+            assert policy is not None
+            for html in (page, page.replace(policy[0], "")):  # the policy is a second wall: escaping holds without it
+                path.write_text(html, encoding="utf-8")
+                browser.open(path, 100)
+                assert browser.ran() == []
+                assert browser.page.locator("script, iframe, object, form, svg").count() == 1
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [420, 700, 1280, 1920])
+def test_cards_keep_their_words_on_one_line_and_nothing_is_wider_than_the_window(
+    chromium: str, tmp_path: Path, width: int
+) -> None:
+    found = make_report("x")
+    row = replace(found.rows[0], student="a-student-with-a-long-name", total=1234.25)
+    path = tmp_path / "report.html"
+    rows = tuple(replace(row, student=f"{row.student}-{index}") for index in range(500))
+    full = replace(found, max_score=7500.0, rows=rows)
+    path.write_text(report.render(full, report.pictures_of(full)), encoding="utf-8")
+    with watched(chromium) as browser:
+        browser.page.set_viewport_size({"width": width, "height": 800})
+        browser.page.goto(path.as_uri())
+        lines = browser.page.locator(".tiles dt, .tiles dd:not(.words)").evaluate_all(
+            "all => all.map(e => e.getClientRects().length * Math.round(e.offsetHeight / parseFloat("
+            "getComputedStyle(e).lineHeight)))"
+        )
+        assert set(lines) == {1}
+        assert browser.page.evaluate("() => document.documentElement.scrollWidth") <= width
+        browser.page.locator(".filter input").fill("name-499")
+        assert browser.page.locator("table.sortable tbody tr:visible").count() == 1
 
 
 @pytest.mark.browser
