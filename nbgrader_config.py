@@ -20,6 +20,25 @@ c.CourseDirectory.ignore = [
 # The rule about names that an answer may not use, called with the source and the list in the notebook's metadata.
 c.Coursekit.answer_rule = "genlib.rules:forbidden_uses"
 
+# Imported once for all notebooks, in one thread, and what of this folder they can read.
+c.Coursekit.preload = [
+    "numpy",
+    "torch",
+    "torchvision",
+    "matplotlib.pyplot",
+    "sklearn.datasets",
+    "genlib.checks",
+    "genlib.data",
+    "genlib.device",
+    "genlib.plot",
+]
+c.Coursekit.sandbox_paths = ["genlib"]
+
+# What nbgrader's own pages, the formgrader's among them, do with notebooks that it has graded by itself: nothing that a
+# student wrote runs in the browser of whoever reads them. `course grade` stores no such thing in the first place.
+c.HTMLExporter.sanitize_html = True
+c.HTMLExporter.filters = {"strip_files_prefix": "coursekit.sanitize.safe_html"}
+
 # What `course lab` and `course doctor` want to know.
 c.Coursekit.title = "Deep generative models"
 c.Coursekit.imports = ["numpy", "torch", "torchvision", "scipy", "sklearn", "matplotlib", "ipywidgets", "genlib"]

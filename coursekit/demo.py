@@ -20,7 +20,9 @@ from nbgrader.utils import parse_utc
 from coursekit import grade, notebooks
 from coursekit import release as releases
 from coursekit.course import CONFIG_NAME, Course, find_root
+from coursekit.crew import Crew, hire
 from coursekit.demo_class import Example, ExampleClass, Key, write_submission
+from coursekit.environment import sandbox_data, sandbox_paths
 from coursekit.errors import CourseError
 from coursekit.export import export
 from coursekit.feedback import feedback
@@ -118,6 +120,8 @@ def make_course(out: Path, course: Course, assignments: Sequence[str]) -> Course
         "c.CourseDirectory.root = str(here)",
         "c.CourseDirectory.db_url = f\"sqlite:///{here / 'gradebook.db'}\"",
         f"c.Coursekit.due_dates = {_due_dates(course, assignments)!r}",
+        f"c.Coursekit.sandbox_paths = {[str(path) for path in sandbox_paths(course)]!r}",
+        f"c.Coursekit.sandbox_data = {[str(path) for path in sandbox_data(course)]!r}",
     ]
     (out / CONFIG_NAME).write_text("\n".join(lines) + "\n", encoding="utf-8")
     made = Course(out)
@@ -210,7 +214,7 @@ def _show(page: Path) -> None:
         webbrowser.open(page.resolve().as_uri())
 
 
-def _demonstrate(course: Course, assignment: str, clock: Clock) -> tuple[list[Outcome], Path]:
+def _demonstrate(course: Course, assignment: str, crew: Crew, clock: Clock) -> tuple[list[Outcome], Path]:
     with clock.step("release"):
         releases.release(course, assignment)
     with clock.step("example class"):
@@ -218,7 +222,7 @@ def _demonstrate(course: Course, assignment: str, clock: Clock) -> tuple[list[Ou
         _hand_in(course, assignment, examples)
     print(f"{assignment}: released; {len(examples)} example students have handed in. Grading ...", flush=True)
     with clock.step("grade"):
-        records = {record["student"]: record for record, _ in grade.grade(course, assignment)}
+        records = {record["student"]: record for record, _ in grade.grade(course, assignment, crew=crew)}
     with clock.step("feedback"):
         pages = list(feedback(course, assignment))
     with clock.step("report"):
@@ -243,8 +247,9 @@ def run(assignments: Sequence[str], out: Path | str, course: Course | None = Non
     clock = Clock()
     with clock.step("set-up"):
         demo = make_course(Path(out), course, assignments)
-    with _importable(course.root):
-        found = [_demonstrate(demo, assignment, clock) for assignment in assignments]
+    # the example class does no harm, so the demo also runs where there is no sandbox
+    with _importable(course.root), hire(demo, trust=True) as crew:
+        found = [_demonstrate(demo, assignment, crew, clock) for assignment in assignments]
     with clock.step("export"):
         grades = export(demo, demo.root / "grades.csv", assignments)
     print(clock)

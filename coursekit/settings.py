@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from traitlets import Bool, Dict, Float, Integer, List, TraitError, Unicode
+from traitlets import Dict, Float, Integer, List, TraitError, Unicode
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
 
@@ -41,9 +41,49 @@ class Coursekit(Configurable):
     output_bytes = Integer(1_000_000, help="What one cell may print or display before the rest is cut.").tag(
         config=True
     )
+    total_output_bytes = Integer(
+        5_000_000, help="What all cells of a notebook together may print or display before the rest is cut."
+    ).tag(config=True)
     submission_bytes = Integer(50_000_000, help="Size of the largest notebook that is read.").tag(config=True)
+    memory_bytes = Integer(
+        2_000_000_000,
+        help="Memory that a notebook may take beyond the preloaded modules, with everything that it starts.",
+    ).tag(config=True)
+    processes = Integer(128, help="Processes and threads that a notebook may have at one time.").tag(config=True)
+    disk_bytes = Integer(
+        200_000_000, help="Size of a notebook's working folder, /tmp and home together; none of it stays."
+    ).tag(config=True)
+    cpu_seconds = Float(
+        1200.0, help="Processor time of a notebook, the last resort behind cell_seconds and total_seconds."
+    ).tag(config=True)
     kernel_environment = Dict(
         {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}, help="Environment variables of the grading kernel."
+    ).tag(config=True)
+    workers = Integer(0, help="Notebooks that are graded at the same time; 0 is one for each processor core.").tag(
+        config=True
+    )
+    attempts = Integer(
+        3,
+        help="How often a submission is tried when the machine is at fault, such as a full disk or a process that was "
+        "killed. What a student did is never tried again.",
+    ).tag(config=True)
+    preload = List(
+        Unicode(),
+        [],
+        help="Modules that are imported once for all notebooks, such as 'numpy' and 'torch'. They must neither start "
+        "threads nor use a GPU while they are imported.",
+    ).tag(config=True)
+    sandbox_paths = List(
+        Unicode(),
+        [],
+        help="What a notebook may read besides the installed packages, such as the course's own 'genlib': files and "
+        "folders, relative to the course folder. Whoever changes a file there changes what grades depend on.",
+    ).tag(config=True)
+    sandbox_data = List(
+        Unicode(),
+        [],
+        help="Folders with data sets that a notebook may read; say where they are in kernel_environment. A grade is "
+        "kept when only these change.",
     ).tag(config=True)
     due_dates = Dict(
         {}, help="Due date of an assignment, such as '2027-01-31 23:59 UTC'. Others keep what the gradebook has."
@@ -53,9 +93,6 @@ class Coursekit(Configurable):
     ).tag(config=True)
     published_packages = List(
         Unicode(), [], help="Python packages that the students' pyproject.toml installs, such as 'genlib*'."
-    ).tag(config=True)
-    sanitize_feedback = Bool(
-        True, help="Remove scripts and the like from what students wrote before it goes into the feedback pages."
     ).tag(config=True)
     title = Unicode("", help="The course's name, at the top of the start page.").tag(config=True)
     lectures = Unicode("lectures", help="Folder with the notebooks of the lectures.").tag(config=True)

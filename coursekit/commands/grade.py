@@ -1,25 +1,38 @@
 """`course grade`: grades every submission, prints a table, and says what could not be graded."""
 
 import argparse
+import sys
 
 from coursekit import summary
 from coursekit.commands.common import course_of
 from coursekit.course import Course
+from coursekit.crew import Crew, hire
 from coursekit.errors import CourseError
 from coursekit.grade import grade, was_graded
+from coursekit.logs import log_file
+from coursekit.records import Record
+from coursekit.report import write_report
+
+# What the table needs of a record: a thousand whole ones are large.
+_LONG = ("notebooks", "details")
 
 
-def _one(course: Course, assignment: str, arguments: argparse.Namespace) -> bool:
-    results = list(grade(course, assignment, students=arguments.student, again=arguments.again))
-    records = [record for record, _ in results]
-    kept = sum(not is_new for _, is_new in results)
+def _one(course: Course, assignment: str, crew: Crew, arguments: argparse.Namespace) -> bool:
+    records: list[Record] = []
+    kept = 0
+    for record, is_new in grade(course, assignment, students=arguments.student, force=arguments.force, crew=crew):
+        records.append({name: value for name, value in record.items() if name not in _LONG})
+        kept += not is_new
+    records.sort(key=lambda record: record["student"])
     print(f"\n{assignment}\n\n{summary.table(records)}")
     if kept:
-        print(f"{kept} of them had been graded before and have not changed (--again grades them as well)")
+        print(f"{kept} of them had been graded before and have not changed (--force grades them as well)")
     problems = [record for record in records if not was_graded(record)]
     for line in summary.next_steps(problems):
         print(f"  {line}")
-    print(f"records: {course.records_file(assignment)}")
+    path = course.records_file(assignment)
+    page = write_report(course, assignment, course.root / f"report-{assignment}.html")
+    print(f"report: {page}\nrecords: {path}\nlogs: {log_file(path, 'STUDENT')}")
     return not problems
 
 
@@ -31,5 +44,8 @@ def main(arguments: argparse.Namespace) -> int:
     if not any(course.students(name) for name in wanted):
         folder = course.submitted(wanted[0] if wanted else "ASSIGNMENT", "STUDENT")
         raise CourseError(f"Nobody has handed anything in. Put each student's files into {folder}.")
-    fine = [_one(course, name, arguments) for name in wanted]
+    with hire(course, trust=arguments.trust, workers=arguments.workers) as crew:
+        if crew.sandbox == "none":
+            print("There is no sandbox: submissions run with your own rights.", file=sys.stderr)
+        fine = [_one(course, name, crew, arguments) for name in wanted]
     return 0 if all(fine) else 1
