@@ -9,6 +9,7 @@ from _common import ROOT, machine
 BENCHMARKS = [
     "autoregressive_mnist",
     "colour_patches",
+    "grading",
     "import_time",
     "lectures",
     "masked_convolution",
