@@ -228,13 +228,15 @@ class Active(HTMLParser):
 
 def test_feedback_runs_nothing_that_a_student_wrote(graded):
     _, _, pages = graded
-    page = pages["forbids"]
+    page = pages["forbids"]  # its essay could have run something, so it is shown letter by letter
     found = Active()
     found.feed(page)
     assert not found.scripts
     assert not found.handlers
     assert not [link for link in found.links if link.startswith(("javascript:", "data:text"))]
-    assert all(text in page for text in ("<em>commutes</em>", "<td>1</td>", "<mo>&lt;</mo>"))
+    assert "<td>1</td>" in page
+    assert "commutes" in page
+    assert "<em>commutes" not in page
 
 
 def test_the_autograded_notebooks_did_contain_what_feedback_removed(graded):
