@@ -26,6 +26,17 @@ def put_own_programs_on_path() -> None:
         os.environ["PATH"] = os.pathsep.join([folder, *entries])
 
 
+def _is_there(path: str) -> bool:
+    """Whether there is something at this path; where nobody may look, somebody has handed in what cannot be opened."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
 class Course:
     """One nbgrader course folder; everything that coursekit does starts from here."""
 
@@ -110,7 +121,7 @@ class Course:
         if not parent.is_dir():
             return []
         names = sorted(entry.name for entry in parent.iterdir() if not entry.name.startswith("."))
-        return [name for name in names if os.path.lexists(f"{before}{os.sep}{name}{after}")]
+        return [name for name in names if _is_there(f"{before}{os.sep}{name}{after}")]
 
     def gradebook(self) -> Gradebook:
         """nbgrader's gradebook, to be used in a `with` statement."""

@@ -59,10 +59,10 @@ class Writer:
         """Say that a submission could not be graded, also where the results of an earlier one may be."""
         record = _failed(self.assignment, submission, hashes, error)
         try:
+            self.booking.forget(submission.student)  # first: the fault may be one of this student's folder
             folder = self.course.autograded(self.assignment.name, submission.student)
             for name in self.assignment.tests:
                 (folder / f"{name}.ipynb").unlink(missing_ok=True)
-            self.booking.forget(submission.student)
         except CourseError:
             raise
         except Exception as other:  # the same fault again, perhaps; the record tells both

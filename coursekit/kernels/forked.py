@@ -15,7 +15,8 @@ from coursekit.limits import KernelLimits
 
 PORTS = ("shell_port", "iopub_port", "stdin_port", "hb_port", "control_port")
 # A graded kernel needs no history, whose thread writes a file.
-CONFIG = {"HistoryManager": {"enabled": False}}
+# Whenever somebody asks what the kernel is, its tip of the day would be drawn from the notebook's own random numbers.
+CONFIG = {"HistoryManager": {"enabled": False}, "InteractiveShell": {"enable_tip": False}}
 
 
 class GradedKernel(ServedKernel):
