@@ -133,13 +133,19 @@ def _check_one(rule: str, import_paths: Sequence[str], item: Mapping[str, Any], 
 
 
 def hits(nb: NotebookNode, rule: str, import_paths: Sequence[str] = (), seconds: float = 30.0) -> dict[str, list[str]]:
-    """Sentences about forbidden names, by answer cell; raises RuleFailed when the rule cannot be run.
+    """Sentences about forbidden names, by answer cell; raises RuleFailed when the rule cannot be run."""
+    return ask(to_check(nb), rule, import_paths, seconds)
+
+
+def ask(
+    items: Sequence[Mapping[str, Any]], rule: str, import_paths: Sequence[str] = (), seconds: float = 30.0
+) -> dict[str, list[str]]:
+    """The same for answers that `to_check` has found; needs the notebook no more, so another thread may call it.
 
     An answer over which the rule's process ends or takes longer than `seconds` counts as one that breaks the rule, if
     the rule can answer at all: it is asked about an empty answer then.
     """
-    items = to_check(nb) if rule else []
-    if not items:
+    if not items or not rule:
         return {}
     try:
         found = _check(rule, import_paths, items, seconds)

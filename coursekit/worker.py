@@ -8,6 +8,7 @@ course, so it can be sent through any `concurrent.futures.Executor`, to another 
 import atexit
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -167,18 +168,21 @@ def grade_notebook(
         return _nothing_to_run(with_tests, UNREADABLE, error.reason, error.next_step)
     if _kernels is None:
         raise RuntimeError("This process has no kernels: call coursekit.worker.open_worker before the first notebook.")
-    hits = rule.hits(nb, limits.answer_rule, limits.import_paths)
+    to_check = rule.to_check(nb)
     insert_tests(nb, with_tests)
-    done = execution.execute(
-        nb,
-        allowances.budget_of(with_tests, limits),
-        _first_answer(nb),
-        _kernels,
-        files or {},
-        limits=allowances.kernel_limits_of(with_tests, limits),
-        silent=_with_secrets(nb, released),
-        hidden_mark=limits.hidden_marks[0],
-    )
+    with ThreadPoolExecutor(1) as aside:  # the rule has a process of its own, and time while the kernel starts
+        asked = aside.submit(rule.ask, to_check, limits.answer_rule, limits.import_paths)
+        done = execution.execute(
+            nb,
+            allowances.budget_of(with_tests, limits),
+            _first_answer(nb),
+            _kernels,
+            files or {},
+            limits=allowances.kernel_limits_of(with_tests, limits),
+            silent=_with_secrets(nb, released),
+            hidden_mark=limits.hidden_marks[0],
+        )
+        hits = asked.result()
     found = judge_all(nb, released, done.cells, limits.hidden_marks)
     judgement.explain(nb, found, done.cells, hits)
     state, reason, next_step = judgement.state_of(nb, done.cells)

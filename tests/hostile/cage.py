@@ -104,7 +104,7 @@ def command(argv: Sequence[str], bounds: Bounds, *, as_root: bool, has_bubblewra
         words += ["--cap-drop", "ALL", *(word for name in CAPABILITIES for word in ("--cap-add", f"CAP_{name}"))]
     else:
         words += ["--unshare-user", "--uid", str(UID), "--gid", str(UID)]
-    words += [*_view(), "--dev", "/dev", *_places(bounds)]
+    words += ["--dev", "/dev", *_places(bounds), *_view()]  # the project may lie in /tmp or in a home folder itself
     # where bubblewrap mounts /proc for root, it covers parts of it, and no sandbox inside could mount its own
     words += ["--perms", "0555", "--dir", "/proc"] if privileged else ["--proc", "/proc"]
     if not has_bubblewrap:
