@@ -23,6 +23,7 @@ LOOK_SECONDS = 0.05  # between two looks at whether the kernel lives
 INTERRUPT_SECONDS = 3.0  # a cell that does not end after an interrupt; its kernel is of no more use
 SILENCE_SECONDS = 5.0  # for output that is still on its way when a cell has ended
 KILL_SECONDS = 5.0
+FAREWELL_SECONDS = 4.0  # for a busy machine to tell that a kernel has ended whose connection is gone
 
 # More than this much new memory in our own process means that a kernel goes round the bounds of its messages, for
 # example with one that has endless parts.
@@ -105,9 +106,12 @@ class LiveKernel:
         self._tasks += [asyncio.create_task(each) for each in work]
 
     async def _replies(self) -> None:
-        """Listen to replies until the connection breaks; a kernel that lives breaks it by a reply beyond all bounds."""
+        """Listen to replies until the connection breaks; a kernel that lives breaks it by a reply beyond all bounds.
+
+        One that was ended breaks it too, a moment before it is known to have ended, and why.
+        """
         await connections.listen(self.shell, self._hear(self._on_shell))
-        await asyncio.sleep(4 * LOOK_SECONDS)
+        await asyncio.wait({self._gone}, timeout=FAREWELL_SECONDS)
         if not self._gone.done():
             self._gone.set_result(BROKEN)
 

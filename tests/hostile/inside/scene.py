@@ -110,6 +110,7 @@ class Scene:
     def __init__(self) -> None:
         lay_out()
         self.before = instructors_files()
+        self.in_tmp = set(os.listdir("/tmp"))  # the project itself may lie there
         self.doors = Doors()
         self.bystander = subprocess.Popen([sys.executable, "-I", "-S", "-c", "import time; time.sleep(3600)"])
         self.peaks = Peaks()
@@ -129,5 +130,5 @@ class Scene:
             "knocks": self.doors.knocks,
             "bystander": self.bystander.poll(),
             "survivors": [(inside, command) for _, inside, command, _ in left],
-            "left_in_tmp": sorted(name for name in os.listdir("/tmp") if name != "instructor.txt"),
+            "left_in_tmp": sorted(set(os.listdir("/tmp")) - self.in_tmp),
         }
