@@ -37,7 +37,7 @@ c.Coursekit.sandbox_paths = ["genlib"]
 # What nbgrader's own pages, the formgrader's among them, do with notebooks that it has graded by itself: nothing that a
 # student wrote runs in the browser of whoever reads them. `course grade` stores no such thing in the first place.
 c.HTMLExporter.sanitize_html = True
-c.HTMLExporter.filters = {"strip_files_prefix": "coursekit.sanitize.safe_html"}
+c.HTMLExporter.filters = {"strip_files_prefix": "coursekit.feedback.sanitize.safe_html"}
 
 # What `course lab` and `course doctor` want to know.
 c.Coursekit.title = "Deep generative models"

@@ -21,10 +21,12 @@ from _common import ROOT
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from coursekit import demo, notebooks, release
+from coursekit import notebooks
 from coursekit.course import Course
-from coursekit.demo_class import ExampleClass
-from coursekit.records import GRADED
+from coursekit.demo import demo
+from coursekit.demo.example_class import ExampleClass
+from coursekit.grading.records import GRADED
+from coursekit.release import release
 
 PS4 = "ps4-variational-autoencoders"
 SHORT, STILL, CHEAP = "ps-short", "ps-still", "ps-cheap"  # still: short, then two seconds in which nothing happens

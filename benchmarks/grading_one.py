@@ -30,8 +30,8 @@ class _Notes:
 
 def _trusted(course: Any) -> bool:
     """Whether the benchmark's own submissions have to be run without a sandbox, because there is none here."""
-    from coursekit.crew import choose_sandbox
     from coursekit.errors import CourseError
+    from coursekit.workers.crew import choose_sandbox
 
     try:
         choose_sandbox(course, trust=False)
@@ -51,7 +51,7 @@ def _kind(records: list[dict[str, Any]]) -> str:
 
 def _ours(root: Path, assignment: str, workers: int) -> tuple[_Notes, dict[str, Any]]:
     from coursekit.course import Course
-    from coursekit.grade import grade
+    from coursekit.grading.grade import grade
 
     course, records, bad = Course(root), [], []
     trust = _trusted(course)

@@ -98,6 +98,6 @@ def question_numbers(nb: NotebookNode) -> list[int | None]:
 
 
 def options(node: NotebookNode) -> dict[str, Any]:
-    """metadata['coursekit']: of a cell its seconds, of a notebook `forbidden` and what coursekit.allowances reads."""
+    """metadata['coursekit']: of a cell its seconds, of a notebook `forbidden` and what grading.allowances reads."""
     found = node.metadata.get("coursekit", {})
     return dict(found) if isinstance(found, dict) else {}

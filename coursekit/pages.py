@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from coursekit.report_questions import plain
+from coursekit.report.questions import plain
 
 TEMPLATES = Path(__file__).parent / "templates"
 

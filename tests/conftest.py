@@ -43,7 +43,7 @@ def real_data() -> Path:
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that students receive, in a place whose name has spaces and an umlaut; to be read only."""
     from coursekit.course import Course
-    from coursekit.publish import publish
+    from coursekit.release.publish import publish
 
     folder = tmp_path_factory.mktemp("path") / "Jörg's Kurs (2026)" / "deep generative models"
     publish(Course(ROOT), folder)

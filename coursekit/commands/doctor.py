@@ -6,10 +6,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from coursekit import doctor_checks as checks
-from coursekit.doctor import RUN, Report, Row
-from coursekit.doctor_probe import ask
-from coursekit.doctor_report import table
+from coursekit.doctor import checks
+from coursekit.doctor.doctor import RUN, Report, Row
+from coursekit.doctor.probe import ask
+from coursekit.doctor.table import table
 from coursekit.errors import CourseError
 from coursekit.settings import Settings, find_settings
 

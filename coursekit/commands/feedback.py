@@ -4,7 +4,7 @@ import argparse
 
 from coursekit.commands.common import course_of
 from coursekit.errors import CourseError
-from coursekit.feedback import feedback
+from coursekit.feedback.feedback import feedback
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -3,15 +3,15 @@
 import argparse
 import sys
 
-from coursekit import summary
 from coursekit.commands.common import course_of
 from coursekit.course import Course
-from coursekit.crew import Crew, hire
 from coursekit.errors import CourseError
-from coursekit.grade import grade, was_graded
-from coursekit.logs import log_file
-from coursekit.records import Record
-from coursekit.report import write_report
+from coursekit.grading import summary
+from coursekit.grading.grade import grade, was_graded
+from coursekit.grading.logs import log_file
+from coursekit.grading.records import Record
+from coursekit.report.report import write_report
+from coursekit.workers.crew import Crew, hire
 
 # What the table needs of a record: a thousand whole ones are large.
 _LONG = ("notebooks", "details")

@@ -3,7 +3,7 @@
 import argparse
 
 from coursekit.commands.common import course_of
-from coursekit.publish import publish
+from coursekit.release.publish import publish
 
 
 def main(arguments: argparse.Namespace) -> int:

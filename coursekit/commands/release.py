@@ -3,7 +3,7 @@
 import argparse
 
 from coursekit.commands.common import course_of
-from coursekit.release import release
+from coursekit.release.release import release
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -21,7 +21,7 @@ from coursekit.execution.budget import (
 from coursekit.execution.outputs import add_error
 from coursekit.execution.run import Run
 from coursekit.kernels import Kernels
-from coursekit.limits import KernelLimits
+from coursekit.kernels.limits import KernelLimits
 
 __all__ = [
     "DIED",

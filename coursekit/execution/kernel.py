@@ -16,7 +16,7 @@ from coursekit.execution import connections, credit, messages
 from coursekit.execution.budget import KernelDidNotStart
 from coursekit.execution.messages import Message
 from coursekit.kernels import Kernels
-from coursekit.limits import KernelLimits
+from coursekit.kernels.limits import KernelLimits
 
 START_SECONDS = 120.0
 LOOK_SECONDS = 0.05  # between two looks at whether the kernel lives

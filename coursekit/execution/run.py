@@ -24,7 +24,7 @@ from coursekit.execution.kernel import CellInterrupted, KernelDied, KernelStuck,
 from coursekit.execution.outputs import Outputs, add_error, error_output
 from coursekit.execution.parts import parts
 from coursekit.kernels import Kernels
-from coursekit.limits import KernelLimits
+from coursekit.kernels.limits import KernelLimits
 
 # Every question can cost a kernel once; no notebook has more questions than this.
 RESTARTS = 50

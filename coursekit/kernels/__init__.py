@@ -5,7 +5,7 @@ from typing import Protocol
 
 from jupyter_client.manager import AsyncKernelManager
 
-from coursekit.limits import KernelLimits
+from coursekit.kernels.limits import KernelLimits
 
 NO_FORK = "Windows cannot fork a process, so kernels are started anew there."
 

@@ -8,10 +8,10 @@ from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 
+from coursekit.kernels.limits import KernelLimits
 from coursekit.kernels.provisioner import ServedKernel
 from coursekit.kernels.reasons import sentence
 from coursekit.kernels.server import Forked, ForkServer
-from coursekit.limits import KernelLimits
 
 PORTS = ("shell_port", "iopub_port", "stdin_port", "hb_port", "control_port")
 # A graded kernel needs no history, whose thread writes a file.

@@ -9,8 +9,8 @@ from typing import Any
 
 from jupyter_client.manager import AsyncKernelManager
 
+from coursekit.kernels.limits import KernelLimits
 from coursekit.kernels.reasons import sentence
-from coursekit.limits import KernelLimits
 
 
 class OrdinaryManager(AsyncKernelManager):

@@ -2,7 +2,7 @@
 
 import signal
 
-from coursekit.limits import KernelLimits
+from coursekit.kernels.limits import KernelLimits
 
 GIGABYTE = 1e9
 CRASHES = {

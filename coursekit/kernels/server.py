@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from coursekit.kernels import NO_FORK
+from coursekit.kernels.limits import KernelLimits
 from coursekit.kernels.process import ServerProcess, short_folder
-from coursekit.limits import KernelLimits
 from coursekit.sandbox import Sandbox
 
 START_SECONDS = 180.0

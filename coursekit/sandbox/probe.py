@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from coursekit.limits import KernelLimits
+from coursekit.kernels.limits import KernelLimits
 from coursekit.sandbox.bubblewrap import Bubblewrap
 from coursekit.sandbox.paths import shown
 

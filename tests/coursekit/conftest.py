@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from tiny_course import PS, Class, write_course
 
 from coursekit.course import Course
-from coursekit.release import release
+from coursekit.release.release import release
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any
 
-from coursekit.crew import Crew
+from coursekit.workers.crew import Crew
 
 
 class InOrder(Executor):

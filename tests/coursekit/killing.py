@@ -18,11 +18,12 @@ from typing import Any
 
 import sqlalchemy
 
-from coursekit import cli, environment
+from coursekit import cli
 from coursekit.commands import grade as command
 from coursekit.course import Course
-from coursekit.crew import Crew
-from coursekit.records import Records
+from coursekit.grading import environment
+from coursekit.grading.records import Records
+from coursekit.workers.crew import Crew
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 

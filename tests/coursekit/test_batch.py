@@ -13,17 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_course import NB, PS, Class
 
-from coursekit import cli, crew, environment, submissions
+from coursekit import cli
 from coursekit.commands import grade as command
 from coursekit.course import Course
-from coursekit.crew import Crew, hire
 from coursekit.errors import CourseError
 from coursekit.execution import KernelDidNotStart
-from coursekit.grade import grade
-from coursekit.logs import log_file, write_log
-from coursekit.pool import LocalWorkers, Recipe, WorkerLost, WorkerStuck
-from coursekit.progress import Progress, printable
-from coursekit.records import Records, Shelf
+from coursekit.grading import environment, submissions
+from coursekit.grading.grade import grade
+from coursekit.grading.logs import log_file, write_log
+from coursekit.grading.progress import Progress, printable
+from coursekit.grading.records import Records, Shelf
+from coursekit.workers import crew
+from coursekit.workers.crew import Crew, hire
+from coursekit.workers.pool import LocalWorkers, Recipe, WorkerLost, WorkerStuck
 
 
 class Troubled(InOrder):

@@ -19,13 +19,14 @@ from nbgrader.converters import Autograde
 from nbgrader.preprocessors import Execute
 from tiny_course import NB, PS, Class
 
-from coursekit import booking, gradebook, release
-from coursekit.booking import Booking
 from coursekit.course import Course
-from coursekit.crew import Crew
 from coursekit.errors import CourseError
-from coursekit.grade import grade
-from coursekit.records import Records
+from coursekit.grading import booking, gradebook
+from coursekit.grading.booking import Booking
+from coursekit.grading.grade import grade
+from coursekit.grading.records import Records
+from coursekit.release import release
+from coursekit.workers.crew import Crew
 
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # of nbgrader's own steps
 

@@ -9,11 +9,14 @@ import nbformat
 import pytest
 from tiny_course import NB, PS, answer, source_notebook, test, write_course
 
-from coursekit import demo, notebooks, release, worker
+from coursekit import notebooks
 from coursekit.course import Course
-from coursekit.demo_class import NAMES, Example, ExampleClass, Expected, questions_of
+from coursekit.demo import demo
+from coursekit.demo.example_class import NAMES, Example, ExampleClass, Expected, questions_of
 from coursekit.errors import CourseError
-from coursekit.records import Record, Records
+from coursekit.grading import worker
+from coursekit.grading.records import Record, Records
+from coursekit.release import release
 
 MISCONCEPTIONS = [
     {"name": "squares", "answer": "double", "change": [("x + x", "x * x")], "fails": ["test_double"]},

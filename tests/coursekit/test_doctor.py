@@ -15,12 +15,11 @@ from hypothesis import strategies as st
 from tiny_course import write_course
 
 from coursekit import cli
-from coursekit import doctor_advice as advice
-from coursekit import doctor_checks as checks
 from coursekit.commands import doctor as command
-from coursekit.doctor import RUN, TEACH, TEST, Report, Row, summary
-from coursekit.doctor_probe import Answer, ask
-from coursekit.doctor_report import WIDTH, table
+from coursekit.doctor import advice, checks
+from coursekit.doctor.doctor import RUN, TEACH, TEST, Report, Row, summary
+from coursekit.doctor.probe import Answer, ask
+from coursekit.doctor.table import WIDTH, table
 from coursekit.settings import find_settings
 
 SYSTEMS = ["windows", "macos", "apt-get", "dnf", "pacman", "linux"]

@@ -12,8 +12,8 @@ from tiny_course import answer, test
 
 from coursekit import execution
 from coursekit.execution import DIED, FAILED, FINE, NOT_RUN, TIMED_OUT, Budget, Execution, SetupFailed, execute, kernel
+from coursekit.kernels.limits import KernelLimits
 from coursekit.kernels.ordinary import OrdinaryKernels
-from coursekit.limits import KernelLimits
 
 BUDGET = Budget(cell_seconds=20, total_seconds=90, setup_seconds=60, output_bytes=5000)
 KILL = "import os\nos._exit(7)"

@@ -22,17 +22,18 @@ from tiny_course import NB, PS
 from traitlets.config import Config
 from watched import watched
 
-from coursekit import notebooks, release
+from coursekit import notebooks
 from coursekit.course import Course
 from coursekit.errors import CourseError
-from coursekit.feedback import feedback
-from coursekit.feedback_secrets import Secrets, secrets_of
-from coursekit.formulas import LONGEST_FORMULA, mathml
-from coursekit.harmless import as_text, disarm, harmless_output, is_harmless
-from coursekit.markdown import markdown
-from coursekit.markers import Marks
-from coursekit.records import Records
-from coursekit.sanitize import TAGS, safe_html
+from coursekit.feedback.feedback import feedback
+from coursekit.feedback.formulas import LONGEST_FORMULA, mathml
+from coursekit.feedback.hidden import Secrets, secrets_of
+from coursekit.feedback.markdown import markdown
+from coursekit.feedback.sanitize import TAGS, safe_html
+from coursekit.grading.harmless import as_text, disarm, harmless_output, is_harmless
+from coursekit.grading.records import Records
+from coursekit.release import release
+from coursekit.release.markers import Marks
 
 STUDENT = '"><img src=x onerror=alert(1)>'  # names of folders can be anything
 HARMLESS = (

@@ -13,16 +13,16 @@ from nbgrader.utils import parse_utc
 from tiny_course import NB, PS, Class, cells_of, write_course
 
 from coursekit.course import Course
-from coursekit.crew import Crew
 from coursekit.errors import CourseError
-from coursekit.feedback import feedback
-from coursekit.grade import grade
+from coursekit.feedback.feedback import feedback
+from coursekit.grading.grade import grade
+from coursekit.grading.summary import next_steps, table
+from coursekit.grading.worker import WorkerSettings
 from coursekit.kernels.opening import KernelSettings
-from coursekit.release import release
+from coursekit.release.release import release
 from coursekit.sandbox.none import Nothing
-from coursekit.summary import next_steps, table
-from coursekit.worker import WorkerSettings
-from coursekit.worker_process import open_here
+from coursekit.workers.crew import Crew
+from coursekit.workers.opening import open_here
 
 ZOE = "Zoë O'Neil (2)"  # names of folders can be anything
 

@@ -288,7 +288,7 @@ def test_settings_are_those_of_the_nearest_course_around_a_folder(settings, tmp_
 
 
 def test_settings_survive_the_way_through_a_students_pyproject(settings, tmp_path):
-    from coursekit.publish import student_pyproject
+    from coursekit.release.publish import student_pyproject
 
     own = replace(settings, imports=("a", "b"), title='Summen "und" mehr', reading={"wie 'es' geht": "README.md"})
     text = student_pyproject('[project]\nname = "x"\n[build-system]\nrequires = []\n', ["lib*"], own)

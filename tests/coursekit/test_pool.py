@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from coursekit.errors import CourseError
-from coursekit.pool import LocalWorkers, Recipe, WorkerLost, WorkersDidNotOpen, WorkerStuck
+from coursekit.workers.pool import LocalWorkers, Recipe, WorkerLost, WorkersDidNotOpen, WorkerStuck
 
 _opened: list[str] = []
 
@@ -109,7 +109,7 @@ def test_exceptions_of_a_task_arrive_and_leave_the_worker_as_it_is_unless_they_s
 
 @pytest.mark.parametrize("what", ["hang", "stubborn"])
 def test_a_task_beyond_all_bounds_is_ended_with_its_worker(what, monkeypatch):
-    monkeypatch.setattr("coursekit.pool.STOP_SECONDS", 1.0)
+    monkeypatch.setattr("coursekit.workers.pool.STOP_SECONDS", 1.0)
     with LocalWorkers(1, RECIPE) as workers:
         _, first = workers.submit(work, "well").result()
         workers.task_seconds = 0.5
@@ -172,7 +172,7 @@ def test_workers_end_when_their_parent_is_killed_also_in_the_middle_of_a_task(tm
     script.write_text(f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-from coursekit.pool import LocalWorkers, Recipe
+from coursekit.workers.pool import LocalWorkers, Recipe
 from test_pool import opened, work, closed
 
 if __name__ == "__main__":

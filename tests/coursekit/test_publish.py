@@ -9,9 +9,9 @@ from tiny_course import DOUBLE, NB, PS, TEST_DOUBLE, write_course
 
 from coursekit.course import Course
 from coursekit.errors import CourseError
-from coursekit.publish import publish, student_environment
-from coursekit.release import release
-from coursekit.secrets import leaks
+from coursekit.release.publish import publish, student_environment
+from coursekit.release.release import release
+from coursekit.release.secrets import leaks
 
 PUBLISH = """
 c.Coursekit.publish = {

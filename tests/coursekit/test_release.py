@@ -10,7 +10,7 @@ from tiny_course import NB, PS, source_notebook
 from coursekit import notebooks
 from coursekit.course import Course
 from coursekit.errors import CourseError
-from coursekit.release import release, release_differences
+from coursekit.release.release import release, release_differences
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 

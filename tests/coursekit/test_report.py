@@ -18,15 +18,18 @@ from hypothesis import strategies as st
 from payloads import TEXTS
 from watched import watched
 
-from coursekit import release, report, report_data, report_figures
 from coursekit.course import Course
 from coursekit.errors import CourseError
+from coursekit.grading.records import Records
 from coursekit.pages import points
-from coursekit.records import Records
-from coursekit.report_class import ClassReport, Mark, Row
-from coursekit.report_frequent import Frequent, frequent_hints, frequent_repairs
-from coursekit.report_questions import Question, plain
-from coursekit.report_timing import LONGEST_PAUSE_SECONDS, CellTime, NotebookTime, Timing, per_minute, timing_of
+from coursekit.release import release
+from coursekit.report import data as report_data
+from coursekit.report import figures as report_figures
+from coursekit.report import report
+from coursekit.report.class_data import ClassReport, Mark, Row
+from coursekit.report.frequent import Frequent, frequent_hints, frequent_repairs
+from coursekit.report.questions import Question, plain
+from coursekit.report.timing import LONGEST_PAUSE_SECONDS, CellTime, NotebookTime, Timing, per_minute, timing_of
 
 HOSTILE = (
     "<script>alert(1)</script>",

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from coursekit.course import Course
-from coursekit.publish import publish
-from coursekit.release import release_differences
+from coursekit.release.publish import publish
+from coursekit.release.release import release_differences
 
 ROOT = Path(__file__).resolve().parents[2]
 ASSIGNMENTS = Course(ROOT).assignments()

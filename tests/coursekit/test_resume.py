@@ -20,12 +20,12 @@ from executors import InOrder
 from tiny_course import PS, Class, write_course
 
 from coursekit.course import Course
-from coursekit.crew import Crew, hire
 from coursekit.errors import CourseError
-from coursekit.grade import grade
+from coursekit.grading.grade import grade
+from coursekit.grading.records import Records
 from coursekit.lock import only_one
-from coursekit.records import Records
-from coursekit.release import release
+from coursekit.release.release import release
+from coursekit.workers.crew import Crew, hire
 
 HERE = Path(__file__).parent
 

@@ -5,8 +5,9 @@ import os
 import pytest
 from two_questions import release
 
-from coursekit import notebooks, rule
-from coursekit.rule import RuleFailed, hits
+from coursekit import notebooks
+from coursekit.grading import rule
+from coursekit.grading.rule import RuleFailed, hits
 
 RULE = """
 import ast, os, time

@@ -10,8 +10,8 @@ from tiny_course import NB, PS
 
 from coursekit.course import Course
 from coursekit.export import export
-from coursekit.feedback import feedback
-from coursekit.grade import grade
+from coursekit.feedback.feedback import feedback
+from coursekit.grading.grade import grade
 
 
 def stock(course: Course, converter, student: str, **options) -> None:

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_course import NB, PS, write_course
 
-from coursekit import submissions
 from coursekit.course import Course
 from coursekit.errors import CourseError
+from coursekit.grading import submissions
 from coursekit.intake import names, receipts
 from coursekit.intake.folder import MAX_ENTRIES
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from coursekit.summary import MOST_LINES, next_steps, table
+from coursekit.grading.summary import MOST_LINES, next_steps, table
 
 
 def record(student: str, **parts: Any) -> dict[str, Any]:

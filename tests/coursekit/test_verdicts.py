@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from nbgrader.utils import determine_grade
 from tiny_course import TEST_DOUBLE, mark, test
 
-from coursekit import verdicts
 from coursekit.execution import CellRun
-from coursekit.verdicts import judge
+from coursekit.grading import verdicts
+from coursekit.grading.verdicts import judge
 
 MARKS = ("BEGIN HIDDEN TESTS", "END HIDDEN TESTS")
 RELEASED = test("t", 2, TEST_DOUBLE.split("\n", 1)[0])

@@ -7,8 +7,8 @@ from typing import Any
 import nbformat
 from tiny_course import NB, PS, cells_of
 
-from coursekit.feedback import feedback
-from coursekit.grade import grade
+from coursekit.feedback.feedback import feedback
+from coursekit.grading.grade import grade
 
 
 def from_windows(nb: nbformat.NotebookNode) -> bytes:

@@ -9,10 +9,11 @@ import pytest
 from tiny_course import TEST_DOUBLE
 from two_questions import release
 
-from coursekit import execution, notebooks, worker
-from coursekit.allowances import Limits, budget_of, kernel_limits_of
+from coursekit import execution, notebooks
 from coursekit.execution import CellRun, Execution
-from coursekit.worker import close_worker, grade_notebook, use_kernels
+from coursekit.grading import worker
+from coursekit.grading.allowances import Limits, budget_of, kernel_limits_of
+from coursekit.grading.worker import close_worker, grade_notebook, use_kernels
 
 RULE = """
 import ast

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from coursekit.course import Course
-from coursekit.demo import run
-from coursekit.demo_class import ExampleClass
+from coursekit.demo.demo import run
+from coursekit.demo.example_class import ExampleClass
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("right in another way", "a misconception")

@@ -13,9 +13,9 @@ from jupyter_client.manager import AsyncKernelManager
 
 from coursekit.kernels import Kernels
 from coursekit.kernels.forked import ForkedKernels
+from coursekit.kernels.limits import KernelLimits
 from coursekit.kernels.ordinary import OrdinaryKernels
 from coursekit.kernels.server import ForkServer
-from coursekit.limits import KernelLimits
 
 SECONDS = 60
 

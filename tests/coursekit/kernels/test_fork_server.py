@@ -145,7 +145,7 @@ PARENT = """
 import asyncio, json, sys
 from coursekit.kernels.forked import ForkedKernels
 from coursekit.kernels.server import ForkServer
-from coursekit.limits import KernelLimits
+from coursekit.kernels.limits import KernelLimits
 import psutil
 server = ForkServer()
 server.start()

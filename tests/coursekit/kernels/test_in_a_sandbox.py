@@ -9,8 +9,8 @@ from kernel_talk import Talk, converse, say
 
 from coursekit.errors import CourseError
 from coursekit.kernels import Kernels
+from coursekit.kernels.limits import KernelLimits
 from coursekit.kernels.opening import KernelSettings, open_kernels
-from coursekit.limits import KernelLimits
 from coursekit.sandbox import Paths, choose
 
 

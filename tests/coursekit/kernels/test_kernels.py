@@ -10,9 +10,9 @@ from kernel_talk import SECONDS, Talk, converse, needs_fork, say
 
 from coursekit.kernels import Kernels
 from coursekit.kernels.forked import ForkedKernels
+from coursekit.kernels.limits import KernelLimits
 from coursekit.kernels.reasons import sentence
 from coursekit.kernels.server import ForkServer
-from coursekit.limits import KernelLimits
 
 LOOK = "import os; print(sorted(os.path.join(r, f) for r, _, fs in os.walk('.') for f in fs))"
 

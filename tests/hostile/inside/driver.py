@@ -21,8 +21,8 @@ from hostile_course import HEALTHY, NB, PS, answered, write_course
 from scene import HOME, SECRET, Scene, processes
 
 from coursekit.course import Course
-from coursekit.feedback import feedback
-from coursekit.release import release
+from coursekit.feedback.feedback import feedback
+from coursekit.release.release import release
 
 ROOT = HOME / "course"
 RECEIVED = "2026-02-02 12:00 UTC"  # two days late

@@ -1,0 +1,1 @@
+"""The page that an instructor reads: a whole class, one assignment."""

@@ -1,0 +1,53 @@
+"""Opens a worker in a process of its own, and keeps that process small: there may be many of them."""
+
+import importlib.util
+import logging
+import multiprocessing
+import sys
+from types import ModuleType
+
+
+def _spare() -> None:
+    """Leave out what a worker never uses, before anything imports it.
+
+    The package nbgrader imports its Jupyter server extensions and SQLAlchemy, where a worker wants two small functions
+    of nbgrader.utils; jsonschema imports a parser for formats that notebooks do not have. It is 40 MB and two seconds.
+    """
+    spec = importlib.util.find_spec("nbgrader")
+    if "nbgrader" not in sys.modules and spec is not None and spec.submodule_search_locations is not None:
+        bare = ModuleType("nbgrader")
+        bare.__path__ = list(spec.submodule_search_locations)
+        bare.__spec__ = spec
+        sys.modules["nbgrader"] = bare
+    if "jsonschema" not in sys.modules:
+        sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]  # as if it were not installed
+
+
+if multiprocessing.current_process().name != "MainProcess":  # where somebody might want nbgrader whole
+    _spare()
+
+from coursekit.grading import worker  # noqa: E402
+from coursekit.grading.worker import WorkerSettings  # noqa: E402
+
+
+class _Kept(logging.Handler):
+    """Keeps what is logged, to be told by another process."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(record.getMessage())
+
+
+def open_here(settings: WorkerSettings) -> list[str]:
+    """Open the worker of this process; returns what whoever grades should know about it, as sentences."""
+    log, kept = logging.getLogger("coursekit.kernel"), _Kept()
+    log.addHandler(kept)
+    log.propagate = False
+    try:
+        worker.open_worker(settings)
+    finally:
+        log.removeHandler(kept)
+    return kept.texts
