@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import zmq.asyncio
 
 QUEUED_MESSAGES = 32
 RECONNECT_MILLISECONDS = 10
+TURN_SECONDS = 0.01
 
 
 def bounded_context(message_bytes: int) -> zmq.asyncio.Context:
@@ -25,19 +27,33 @@ def bounded_context(message_bytes: int) -> zmq.asyncio.Context:
     return context
 
 
+async def _hear_all(socket: Any, handle: Callable[[list[bytes]], None]) -> None:
+    """Hand on messages for ever; one that waits already is given at once, so the loop gets its turn by the clock."""
+    turn = time.monotonic()
+    while True:
+        handle(await socket.recv_multipart())
+        if time.monotonic() - turn > TURN_SECONDS:
+            await asyncio.sleep(0)
+            turn = time.monotonic()
+
+
 async def listen(socket: Any, handle: Callable[[list[bytes]], None]) -> None:
     """Hand on the frames of every message, until the connection breaks."""
     broken = asyncio.ensure_future(socket.get_monitor_socket(zmq.EVENT_DISCONNECTED).recv_multipart())
+    hearing = asyncio.create_task(_hear_all(socket, handle))
     try:
-        while True:
-            frames = asyncio.ensure_future(socket.recv_multipart())
-            await asyncio.wait({frames, broken}, return_when=asyncio.FIRST_COMPLETED)
-            if not frames.done():
-                frames.cancel()
-                return
-            handle(frames.result())
-            await asyncio.sleep(0)  # a message that waits already is given at once, and the clock must go on
+        await asyncio.wait({hearing, broken}, return_when=asyncio.FIRST_COMPLETED)
+        if hearing.done():
+            hearing.result()
+        hearing.cancel()
+        await asyncio.wait({hearing})
+        # what had arrived before the connection broke
+        plain = zmq.Socket.shadow(socket)
+        with contextlib.suppress(zmq.Again):
+            for _ in range(QUEUED_MESSAGES):
+                handle(plain.recv_multipart(zmq.NOBLOCK))
     finally:
+        hearing.cancel()
         broken.cancel()
         socket.disable_monitor()
 

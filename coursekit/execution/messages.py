@@ -1,5 +1,6 @@
 """Reading what a kernel sends, which may be anything: a submission can write to the kernel's sockets itself."""
 
+import hmac
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,8 +42,10 @@ def read(session: Session, frames: Sequence[bytes], wanted: str | None = None) -
     """
     try:
         _, parts = session.feed_identities(list(frames))
-        found = session.deserialize(parts, content=False)
-        kind, parent = found["header"]["msg_type"], found["parent_header"].get("msg_id", "")
+        if not hmac.compare_digest(session.sign(parts[1:5]), parts[0]):
+            return None
+        # by hand: jupyter_client would look for dates in everything, at a third of the time that a message takes
+        kind, parent = session.unpack(parts[1])["msg_type"], session.unpack(parts[2]).get("msg_id", "")
         content = clean(session.unpack(parts[4])) if wanted is not None and parent == wanted else {}
     except Exception:  # whoever wrote this may have meant it to break the reader, in any way there is
         return None

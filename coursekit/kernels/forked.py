@@ -16,7 +16,13 @@ from coursekit.kernels.server import Forked, ForkServer
 PORTS = ("shell_port", "iopub_port", "stdin_port", "hb_port", "control_port")
 # A graded kernel needs no history, whose thread writes a file.
 # Whenever somebody asks what the kernel is, its tip of the day would be drawn from the notebook's own random numbers.
-CONFIG = {"HistoryManager": {"enabled": False}, "InteractiveShell": {"enable_tip": False}}
+# Output is waited for on its own channel, so a kernel need not sleep before it replies to give output a head start.
+CONFIG = {
+    "HistoryManager": {"enabled": False},
+    "InteractiveShell": {"enable_tip": False},
+    "IPKernelApp": {"outstream_class": "coursekit.bridges.streams.LazyStream"},
+    "Kernel": {"_execute_sleep": 0.0},
+}
 
 
 class GradedKernel(ServedKernel):

@@ -7,18 +7,26 @@ import sys
 from types import ModuleType
 
 
+def _make_bare(name: str) -> None:
+    """Let the modules of a package be imported without what the package itself imports first."""
+    spec = importlib.util.find_spec(name)
+    if name not in sys.modules and spec is not None and spec.submodule_search_locations is not None:
+        bare = ModuleType(name)
+        bare.__path__ = list(spec.submodule_search_locations)
+        bare.__spec__ = spec
+        sys.modules[name] = bare
+
+
 def _spare() -> None:
     """Leave out what a worker never uses, before anything imports it.
 
     The package nbgrader imports its Jupyter server extensions and SQLAlchemy, where a worker wants two small functions
-    of nbgrader.utils; jsonschema imports a parser for formats that notebooks do not have. It is 40 MB and two seconds.
+    of nbgrader.utils, and nbconvert all its exporters, where it wants one of Markdown; jsonschema imports a parser for
+    formats that notebooks do not have. It is 40 MB and two seconds.
     """
-    spec = importlib.util.find_spec("nbgrader")
-    if "nbgrader" not in sys.modules and spec is not None and spec.submodule_search_locations is not None:
-        bare = ModuleType("nbgrader")
-        bare.__path__ = list(spec.submodule_search_locations)
-        bare.__spec__ = spec
-        sys.modules["nbgrader"] = bare
+    _make_bare("nbgrader")
+    _make_bare("nbconvert")
+    _make_bare("nbconvert.filters")
     if "jsonschema" not in sys.modules:
         sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]  # as if it were not installed
 
