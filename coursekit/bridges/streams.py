@@ -13,7 +13,7 @@ class LazyStream(OutStream):
 
     _written = False
 
-    def write(self, string: str) -> int | None:
+    def write(self, string: str) -> int | None:  # type: ignore[override]
         """Take text, to be sent with the next flush or a little later."""
         count: int | None = super().write(string)
         self._written = True

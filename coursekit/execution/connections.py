@@ -48,7 +48,7 @@ async def listen(socket: Any, handle: Callable[[list[bytes]], None]) -> None:
         hearing.cancel()
         await asyncio.wait({hearing})
         # what had arrived before the connection broke
-        plain = zmq.Socket.shadow(socket)
+        plain: zmq.Socket[bytes] = zmq.Socket.shadow(socket)
         with contextlib.suppress(zmq.Again):
             for _ in range(QUEUED_MESSAGES):
                 handle(plain.recv_multipart(zmq.NOBLOCK))

@@ -130,5 +130,6 @@ def token() -> str:
 
 
 @pytest.fixture
-def run_notebook(page: Page, lab: Lab):  # type: ignore[no-untyped-def]
-    return lambda path: run_all_cells(page, lab, path)
+def run_notebook(page: Page, lab: Lab) -> Iterator[Callable[[str], None]]:
+    yield lambda path: run_all_cells(page, lab, path)
+    page.evaluate("() => jupyterapp.serviceManager.sessions.shutdownAll()")  # a kernel takes a gigabyte
