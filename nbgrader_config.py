@@ -39,6 +39,9 @@ c.Coursekit.sandbox_paths = ["genlib"]
 c.HTMLExporter.sanitize_html = True
 c.HTMLExporter.filters = {"strip_files_prefix": "coursekit.feedback.sanitize.safe_html"}
 
+# The rubric above an answer is for formgrader; `nbgrader generate_feedback` would show it to students.
+c.HTMLExporter.preprocessors = ["coursekit.feedback.stock.LeaveOutRubrics"]
+
 # What `course lab` and `course doctor` want to know.
 c.Coursekit.title = "Deep generative models"
 c.Coursekit.imports = ["numpy", "torch", "torchvision", "scipy", "sklearn", "matplotlib", "ipywidgets", "genlib"]
@@ -60,4 +63,4 @@ c.Coursekit.publish = {
     "docs/notation.md": "docs/notation.md",
 }
 c.Coursekit.published_packages = ["genlib*"]
-c.Coursekit.published_commands = ["lab", "doctor"]
+c.Coursekit.published_commands = ["lab", "doctor", "update"]

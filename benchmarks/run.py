@@ -15,7 +15,10 @@ BENCHMARKS = [
     "masked_convolution",
     "pixel_sampling",
     "pixel_training",
+    "soak",
+    "similar",
     "static_mnist_on_gpu",  # without arguments a minute of small networks on the CPU
+    "term_throughput",
     "vae_against_pythae",
 ]
 

@@ -53,24 +53,82 @@ def build_parser() -> argparse.ArgumentParser:
     lab.add_argument("options", nargs="*", help="passed to JupyterLab")
     doctor = add("doctor", "say what this machine offers and how to get what is missing")
     doctor.add_argument("--json", action="store_true", help="write JSON instead of a table")
-    _assignments(add("release", "make what students get from the instructor's notebooks"))
+    release = add("release", "make what students get from the instructor's notebooks")
+    _assignments(release)
+    release.add_argument("--again", action="store_true", help="also when somebody was graded and cells change")
+    release.add_argument(
+        "--drop", action="append", default=[], metavar="CELL", help="a removed cell whose points of a person may go"
+    )
     add("publish", "write the folder that students receive").add_argument("folder", type=Path, metavar="DIR")
+    roster = add("roster", "take the students of a CSV file into the gradebook")
+    roster.add_argument("file", type=Path, metavar="FILE", help="exported by Canvas or Moodle, or written by you")
+    roster.add_argument("--id", dest="id_column", metavar="COLUMN", help="the column that is to name students' folders")
+    collect = add("collect", "put what Canvas or Moodle packed, or a folder, where it is graded")
+    collect.add_argument("assignment", metavar="ASSIGNMENT", help="such as ps4")
+    collect.add_argument("source", type=Path, metavar="SOURCE", help="a zip archive, or a folder")
+    collect.add_argument(
+        "--from", dest="source_kind", choices=("canvas", "moodle", "folder"), help="default: what it looks like"
+    )
+    collect.add_argument(
+        "--times", type=Path, metavar="FILE", help="CSV with times of receipt, such as Moodle's grading worksheet"
+    )
+    collect.add_argument("--zone", default="UTC", metavar="NAME", help="time zone of times that name none: Europe/Rome")
     grade = add("grade", "grade what students handed in")
     _assignments(grade)
     grade.add_argument("--student", action="append", default=[], metavar="NAME", help="only this one; may be repeated")
     grade.add_argument("--force", action="store_true", help="also what was graded already and has not changed")
     grade.add_argument("--workers", type=int, metavar="N", help="notebooks at a time (default: one for each core)")
     grade.add_argument(
+        "--dask", metavar="ADDRESS", help="grade on the workers of this dask scheduler, such as tcp://host:8786"
+    )
+    grade.add_argument(
         "--i-trust-the-submissions",
         dest="trust",
         action="store_true",
         help="run them with your own rights where this computer offers no sandbox",
     )
+    grade.add_argument(
+        "--sandbox", metavar="KIND", help="bubblewrap, namespaces, landlock or none (default: the best that holds)"
+    )
+    extend = add("extend", "give students more time for an assignment, or show who has it")
+    extend.add_argument("assignment", metavar="ASSIGNMENT", help="such as ps4")
+    extend.add_argument("students", nargs="*", metavar="STUDENT", help="as in submitted/; nobody: show the extensions")
+    extend.add_argument("--until", metavar="TIME", help="such as '2027-02-03 23:59 UTC'")
+    extend.add_argument("--days", type=float, metavar="N", help="so many days after the due date")
+    extend.add_argument("--withdraw", action="store_true", help="take the extension back")
     _assignments(add("feedback", "write a page for each student"))
     export = add("export", "write the grades as CSV")
     _assignments(export)
-    export.add_argument("--to", type=Path, default=Path("grades.csv"), metavar="FILE", help="default: grades.csv")
+    export.add_argument("--assignment", action="append", default=[], metavar="NAME", help="the same; may be repeated")
+    export.add_argument(
+        "--to", "--into", type=Path, default=Path("grades.csv"), metavar="FILE", help="default: grades.csv"
+    )
+    export.add_argument("--format", choices=("nbgrader", "canvas", "moodle"), default="nbgrader", help="whose columns")
+    export.add_argument(
+        "--template", type=Path, metavar="FILE", help="Canvas's gradebook or Moodle's worksheet, to be filled in"
+    )
+    export.add_argument("--column", metavar="HEADING", help="the assignment's column there, if it is called otherwise")
+    similar = add("similar", "list pairs of submissions that look alike: a hint where to look, never a verdict")
+    _assignments(similar)
+    similar.add_argument("--top", type=int, default=50, metavar="N", help="at most so many pairs (default: 50)")
+    similar.add_argument(
+        "--least", type=float, default=0.45, metavar="SHARE", help="pairs of at least this strength (default: 0.45)"
+    )
+    similar.add_argument(
+        "--against",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="DIR",
+        help="also with the notebooks and Python files below this folder; may be repeated",
+    )
     _assignments(add("check", "try every wrong and every alternative answer that the instructor wrote down"))
+    update = add("update", "merge a new version of an assignment into a notebook that has been begun")
+    update.add_argument("notebook", type=Path, metavar="NOTEBOOK", help="your notebook, or the folder of an assignment")
+    update.add_argument(
+        "--from", dest="source", type=Path, default=None, metavar="FOLDER",
+        help="where the new version lies: a course folder, a folder of an assignment, or a notebook",
+    )  # fmt: skip
     refresh = add("refresh", "run notebooks from a fresh kernel and store clean outputs")
     refresh.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK")
     schedule = add("schedule", "print minutes and points of lectures and assignments as Markdown")

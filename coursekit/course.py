@@ -12,7 +12,9 @@ from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
 from traitlets import TraitError
 
+from coursekit import database
 from coursekit.errors import CourseError
+from coursekit.grading import late
 from coursekit.settings import CONFIG_NAME, Coursekit, find_root, load_config
 
 __all__ = ["CONFIG_NAME", "Course", "Coursekit", "find_root", "put_own_programs_on_path"]
@@ -54,6 +56,7 @@ class Course:
             self.options = Coursekit(config=self.config)
         except TraitError as error:
             raise CourseError(f"{self.root / CONFIG_NAME}: {error}") from error
+        late.configure(self.config, self.options)
 
     def _folder(self, step: str, assignment: str, student: str = ".") -> Path:
         return Path(os.path.normpath(self.directory.format_path(step, student, assignment)))
@@ -125,7 +128,8 @@ class Course:
 
     def gradebook(self) -> Gradebook:
         """nbgrader's gradebook, to be used in a `with` statement."""
-        return Gradebook(self.directory.db_url, self.directory.course_id)
+        with database.opening(self.directory.db_url):
+            return Gradebook(self.directory.db_url, self.directory.course_id)
 
     def resources(self, assignment: str, notebook: str, student: str = ".") -> dict[str, Any]:
         """What nbgrader's preprocessors want to know about a notebook."""

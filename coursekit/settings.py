@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from traitlets import Dict, Float, Integer, List, TraitError, Unicode
+from traitlets import Bool, Dict, Float, Integer, List, TraitError, Unicode, Union
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
 
@@ -109,6 +109,28 @@ class Coursekit(Configurable):
     ).tag(config=True)
     published_commands = List(
         Unicode(), [], help="Commands of `course` that students get too, such as 'lab' and 'doctor'."
+    ).tag(config=True)
+    late_policy = Dict(
+        {},
+        help="What late work costs: {'grace_minutes': 15, 'percent_per_day': 10, 'at_most_percent': 50, "
+        "'refused_after_days': 7}, percent of the points reached for every day begun; or such a dict for each "
+        "assignment, by name, and '*' for all others. nbgrader's c.AssignLatePenalties.plugin_class comes first.",
+    ).tag(config=True)
+    counts = Union(
+        [Unicode(), Dict()],
+        default_value="last",
+        help="Which of several attempts counts: 'last' or 'best', or one of these for each assignment, by name.",
+    ).tag(config=True)
+    cluster_seconds = Float(
+        300.0, help="How long `course grade --dask` waits for a worker while it has none that it can use."
+    ).tag(config=True)
+    sandbox = Unicode(
+        "",
+        help="The kind of sandbox that submissions run in: 'bubblewrap', 'namespaces', 'landlock' or 'none', and an "
+        "error where it does not hold. Empty: the best one that holds on this computer.",
+    ).tag(config=True)
+    show_rubrics = Bool(
+        False, help="Whether students see the rubric of a question that a person grades, above their answer."
     ).tag(config=True)
 
 

@@ -105,6 +105,25 @@ def test_course_lab_and_course_doctor_start_without_nbgrader(published):
     assert {"torch", "device", "data"} <= {row["name"] for row in found["rows"]}
 
 
+def test_course_update_works_without_nbgrader_on_a_notebook_from_windows(published, tmp_path):
+    """An older version is one in which a test cell has another text."""
+    (source,) = published.glob("assignments/ps4-*/*.ipynb")
+    mine = tmp_path / "Übungen" / source.parent.name / source.name
+    mine.parent.mkdir(parents=True)
+    nb = nbformat.read(source, as_version=4)
+    answers = [cell for cell in nb.cells if cell.metadata.get("nbgrader", {}).get("solution")]
+    answers[0].source = "# größer 🎲\nanswer = 1"
+    next(cell for cell in nb.cells if cell.metadata.get("nbgrader", {}).get("grade")).source = "# an old test"
+    mine.write_bytes((b"\xef\xbb\xbf" + nbformat.writes(nb).encode()).replace(b"\n", b"\r\n"))
+    code = "import sys, pathlib\nfrom coursekit import cli\nnew = pathlib.Path(cli.__file__).parents[1]\n"
+    code += "sys.exit(cli.main(['update', '.', '--from', str(new)]))"
+    assert "brought to the version" in student(code, mine.parent, published)
+    merged = nbformat.read(mine, as_version=4)
+    assert [cell.source for cell in merged.cells if cell.source == answers[0].source] == [answers[0].source]
+    assert "# an old test" not in {cell.source for cell in merged.cells}
+    assert "nothing to change" in student(code, mine.parent, published)
+
+
 def test_checks_and_notebooks_with_the_line_ends_of_windows_work_in_a_folder_with_an_umlaut(published, tmp_path):
     """As after a checkout with core.autocrlf, and a byte order mark as some editors write it."""
     for source in sorted((published / "assignments").iterdir()):

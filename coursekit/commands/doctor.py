@@ -1,6 +1,7 @@
 """`course doctor`: what this machine offers to the course; 1 when the course would not run."""
 
 import argparse
+import importlib
 import json
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from coursekit.doctor.doctor import RUN, Report, Row
 from coursekit.doctor.probe import ask
 from coursekit.doctor.table import table
 from coursekit.errors import CourseError
-from coursekit.settings import Settings, find_settings
+from coursekit.settings import Settings, find_settings, load_config
 
 
 def _settings(start: Path | None) -> tuple[Settings, list[Row]]:
@@ -41,6 +42,8 @@ def rows(settings: Settings) -> Iterator[Row]:
     if settings.teaches:
         yield from checks.nbgrader(root)
         yield checks.sandbox()
+        tiers = importlib.import_module("coursekit.doctor.tiers")  # students have no part of the grader
+        yield tiers.sandbox(root, load_config(root).get("Coursekit", {}).get("sandbox", ""))
         yield checks.browser()
 
 

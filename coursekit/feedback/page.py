@@ -16,8 +16,9 @@ from coursekit.course import Course
 from coursekit.feedback.exporter import feedback_exporter
 from coursekit.feedback.hidden import Secrets
 from coursekit.feedback.markdown import markdown
-from coursekit.grading import verdicts
+from coursekit.grading import remarks, verdicts
 from coursekit.grading.harmless import harmless_output
+from coursekit.grading.rubrics import is_rubric
 from coursekit.pages import environment
 from coursekit.report.questions import Question
 
@@ -155,13 +156,20 @@ class Pages:
         """The HTML page of one notebook; raises what nbformat and nbgrader raise for a file that they cannot use."""
         student = record["student"]
         nb = nbformat.read(self.course.autograded(self.assignment, student) / f"{name}.ipynb", as_version=4)
+        if not self.course.options.show_rubrics:
+            nb.cells = [cell for cell in nb.cells if not is_rubric(cell)]
         found = record["notebooks"][name]
         resources = self.course.resources(self.assignment, name, student)
         questions = [question for question in self.questions if question.cells[0][0] == name]
         parts = parts_of(questions, found["cells"], secrets)
         resources["coursekit"] = {
             "panel": self.panel.render(
-                assignment=self.assignment, name=name, record=record, notebook=found, parts=parts
+                assignment=self.assignment,
+                name=name,
+                record=record,
+                notebook=found,
+                parts=parts,
+                notes=remarks.notes(self.course, self.assignment, record),
             ),
             "title": name,
         }

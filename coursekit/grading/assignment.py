@@ -1,15 +1,16 @@
 """What is the same for every submission of an assignment, collected once and sent to the workers as bytes."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from coursekit import notebooks
 from coursekit.course import Course
 from coursekit.errors import CourseError
 from coursekit.files import digest
-from coursekit.grading import allowances, gradebook
+from coursekit.grading import allowances, gradebook, rubrics
 from coursekit.grading.allowances import Limits
-from coursekit.release import release
+from coursekit.grading.rubrics import Rubrics
+from coursekit.release import again, release
 from coursekit.release.markers import Marks
 
 
@@ -22,6 +23,7 @@ class Assignment:
     tests: Mapping[str, bytes]
     files: Mapping[str, bytes]
     limits: Limits
+    rubrics: Rubrics = field(default_factory=Rubrics)  # for whoever grades by hand; no grade depends on them
 
     def digest(self) -> str:
         """Hash of everything on our side that a grade depends on, but for the environment."""
@@ -75,7 +77,8 @@ def kernel_environment(course: Course) -> dict[str, str]:
 
 
 def prepare(course: Course, name: str) -> Assignment:
-    """Register the assignment in the gradebook and collect what its workers need."""
+    """Register the assignment in the gradebook and collect what its workers need; whoever calls this holds the lock."""
+    again.finish_or_forget(course, name)
     tests = release.graded_notebooks(course, name)
     gradebook.register(course, name, tests)
     releases = release.release_bytes(course, name)
@@ -88,4 +91,5 @@ def prepare(course: Course, name: str) -> Assignment:
         tests={notebook: notebooks.dumps(nb) for notebook, nb in tests.items()},
         files={path.relative_to(source).as_posix(): path.read_bytes() for path in release.other_files(course, name)},
         limits=limits_of(course),
+        rubrics=rubrics.read(course, name, tests),
     )

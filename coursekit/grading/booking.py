@@ -26,7 +26,9 @@ from nbgrader.preprocessors import AssignLatePenalties, Execute, SaveAutoGrades
 from traitlets.utils.importstring import import_item
 
 from coursekit.course import Course
-from coursekit.grading.gradebook import HeldGradebook, Scores, scores
+from coursekit.grading.by_hand import Given, Key
+from coursekit.grading.gradebook import HeldGradebook, Scores, extended_until, scores
+from coursekit.grading.lateness import Lateness, Standing, standings
 
 Row = tuple[str, str, float | None]  # notebook, cell, points
 
@@ -78,8 +80,8 @@ class Booking:
         self._max_score = float(self._book.find_assignment(assignment).max_score)
         self._own_steps = self._find_own_steps()
         self._save = SaveAutoGrades(config=course.config, log=course.log)
-        self._late = AssignLatePenalties(config=course.config, log=course.log)
-        self._late.init_plugin()
+        due = self._book.find_assignment(assignment).duedate
+        self.lateness = Lateness(course, assignment, due, applies=self._gives_penalties())
 
     def __enter__(self) -> "Booking":
         return self
@@ -100,6 +102,10 @@ class Booking:
             return []
         steps = [import_item(step) if isinstance(step, str) else step for step in named]
         return [step for step in steps if not (isinstance(step, type) and issubclass(step, Execute))]
+
+    def _gives_penalties(self) -> bool:
+        """Whether nbgrader's step for late submissions is among the steps."""
+        return not self._own_steps or AssignLatePenalties in self._own_steps
 
     def _run_own_steps(self, student: str, name: str, nb: NotebookNode) -> None:
         """One after the other, each with a gradebook of its own, as nbgrader does it."""
@@ -128,9 +134,7 @@ class Booking:
         if seconds > 0:
             self._session.flush()
             self._session.refresh(notebook, ["score"])
-            penalty = self._late.plugin_inst.late_submission_penalty(student, notebook.score, seconds)
-            if penalty is not None:
-                notebook.late_submission_penalty = self._late._check_late_penalty(notebook, penalty)
+            notebook.late_submission_penalty = self.lateness.penalty(student, notebook.score, seconds)
 
     def save(self, student: str, graded: Mapping[str, NotebookNode], timestamp: datetime | None) -> Scores:
         """Store the scores of one submission as `nbgrader autograde` would, manual scores stay; returns its numbers.
@@ -141,6 +145,7 @@ class Booking:
         with self._book.at_once():
             self._book.update_or_create_student(student)
             submission = self._book.update_or_create_submission(self.assignment, student, **when)
+            submission.extension = self.lateness.extension(student, submission.extension)
             parts = {part.name: part for part in submission.notebooks}
             grades = {name: self._rows(Grade, part) for name, part in parts.items()}
             if not self._own_steps:
@@ -173,8 +178,60 @@ class Booking:
             "late_seconds": float(submission.total_seconds_late),
             "late_penalty": penalty,
             "needs_manual_grade": any(row.needs_manual_grade for _, _, row in rows),
+            "extended_until": extended_until(submission),
             "booked": fingerprint((name, cell, row.auto_score) for name, cell, row in rows),
         }
+
+    def penalise_again(self, student: str) -> Scores:
+        """Make extension and penalty of a booked submission anew, and touch no points; returns its numbers."""
+        with self._book.at_once():
+            submission = self._book.find_submission(self.assignment, student)
+            submission.extension = self.lateness.extension(student, submission.extension)
+            parts = {part.name: part for part in submission.notebooks}
+            for part in parts.values():
+                self._penalise(student, submission, part)
+            return self._numbers(submission, parts, {name: self._rows(Grade, part) for name, part in parts.items()})
+
+    def standings(self) -> dict[str, Standing]:
+        """What the gradebook says of every submission, by student."""
+        return standings(self._session, self.assignment)
+
+    def by_hand(self, student: str) -> dict[Key, Given]:
+        """What a person has given for cells of one submission, by notebook and cell."""
+        try:
+            submission = self._book.find_submission(self.assignment, student)
+        except MissingEntry:
+            return {}
+        found = {
+            (part.name, cell): Given(row.manual_score, float(row.extra_credit or 0.0), bool(row.needs_manual_grade))
+            for part in submission.notebooks
+            for cell, row in self._rows(Grade, part).items()
+            if row.manual_score is not None or row.extra_credit
+        }
+        self._session.rollback()
+        return found
+
+    def snapshot(self, student: str) -> dict[str, Any] | None:
+        """Points of every cell of one submission, penalty and lateness, for a comparison later; None without one.
+
+        A cell is a list of notebook, cell, automatic points, points of a person, extra credit and maximum.
+        """
+        try:
+            submission = self._book.find_submission(self.assignment, student)
+        except MissingEntry:
+            return None
+        cells = [
+            [part.name, cell, row.auto_score, row.manual_score, row.extra_credit, float(row.max_score)]
+            for part in submission.notebooks
+            for cell, row in self._rows(Grade, part).items()
+        ]
+        found = {
+            "cells": sorted(cells, key=lambda cell: cell[:2]),
+            "penalty": sum(float(part.late_submission_penalty or 0.0) for part in submission.notebooks),
+            "late_seconds": float(submission.total_seconds_late),
+        }
+        self._session.rollback()
+        return found
 
     def forget(self, student: str) -> None:
         """Take back the automatic points of a submission that could not be graded; a person's points stay.

@@ -30,6 +30,7 @@ class Task:
     futures: dict[str, Future[Any]] = field(default_factory=dict)
     attempts: int = 0
     troubles: list[str] = field(default_factory=list)
+    notes: dict[str, Any] = field(default_factory=dict)  # what else the record is to say
 
     def is_done(self) -> bool:
         """Whether nothing of it is being graded any more."""

@@ -7,12 +7,15 @@ import sys
 from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from coursekit.course import Course
 from coursekit.errors import CourseError
 from coursekit.files import digest, walk_files
 
-_NOISE = ("__pycache__", "*.pyc", ".*", "*.egg-info")
+if TYPE_CHECKING:  # a worker on another computer imports this module, and has neither course nor gradebook
+    from coursekit.course import Course
+
+NOISE = ("__pycache__", "*.pyc", ".*", "*.egg-info")
 
 
 def installed() -> list[str]:
@@ -35,12 +38,12 @@ def sources(tops: Iterable[Path]) -> str:
     """Hash of every file in or below these paths, with its place there."""
     parts: list[bytes] = []
     for top in sorted(tops):
-        for path in [top] if top.is_file() else walk_files(top, _NOISE):
+        for path in [top] if top.is_file() else walk_files(top, NOISE):
             parts += [path.relative_to(top.parent).as_posix().encode("utf-8", "surrogateescape"), _hash_file(path)]
     return digest(*parts)
 
 
-def sandbox_paths(course: Course) -> list[Path]:
+def sandbox_paths(course: "Course") -> list[Path]:
     """c.Coursekit.sandbox_paths as they lie on this disk; raises CourseError where one shows too much."""
     directory = course.directory
     folders = (directory.source_directory, directory.submitted_directory, directory.autograded_directory)
@@ -61,7 +64,7 @@ def sandbox_paths(course: Course) -> list[Path]:
     return found
 
 
-def sandbox_data(course: Course) -> list[Path]:
+def sandbox_data(course: "Course") -> list[Path]:
     """c.Coursekit.sandbox_data as they lie on this disk; raises CourseError for what is no folder."""
     found = [(course.root / Path(name).expanduser()).resolve() for name in course.options.sandbox_data]
     for folder in found:
@@ -70,13 +73,18 @@ def sandbox_data(course: Course) -> list[Path]:
     return found
 
 
+def python() -> str:
+    """The Python of this process, with the kind of computer."""
+    return f"{platform.python_implementation()} {platform.python_version()} {platform.machine()}"
+
+
 @functools.cache
-def _own_sources() -> str:
+def own_sources() -> str:
     """Hash of coursekit itself, as it was when this process began to use it."""
     return sources([Path(__file__).parents[1]])
 
 
-def _rule_file(course: Course) -> Iterator[Path]:
+def rule_file(course: "Course") -> Iterator[Path]:
     """The file of c.Coursekit.answer_rule, where it lies in the course folder."""
     module = course.options.answer_rule.partition(":")[0]
     for name in (f"{module.replace('.', '/')}.py", f"{module.replace('.', '/')}/__init__.py"):
@@ -84,17 +92,17 @@ def _rule_file(course: Course) -> Iterator[Path]:
             yield course.root / name
 
 
-def describe(course: Course, *, sandbox: str) -> dict[str, str]:
+def describe(course: "Course", *, sandbox: str) -> dict[str, str]:
     """What there is, part by part, each as a short text that differs when something in it does.
 
     `sandbox` is the kind of isolation. Raises CourseError when c.Coursekit.sandbox_paths are not as they should be.
     """
     options = course.options
     return {
-        "Python": f"{platform.python_implementation()} {platform.python_version()} {platform.machine()}",
+        "Python": python(),
         "packages": digest(*(name.encode() for name in installed())),
-        "the course's modules": sources({*sandbox_paths(course), *_rule_file(course)}),
-        "coursekit": _own_sources(),
+        "the course's modules": sources({*sandbox_paths(course), *rule_file(course)}),
+        "coursekit": own_sources(),
         "preload": " ".join(sorted(options.preload)),
         "sandbox": sandbox,
     }

@@ -6,21 +6,23 @@ Workers grade, this process alone writes, and whatever it has not written the ne
 import contextlib
 from collections.abc import Iterable, Iterator
 
+from coursekit import database
 from coursekit.course import Course
 from coursekit.errors import CourseError
 from coursekit.files import digest
-from coursekit.grading import environment, submissions
+from coursekit.grading import changes, environment, submissions
 from coursekit.grading.assignment import prepare
+from coursekit.grading.attempts import BEST, which_counts
+from coursekit.grading.best import BestOf
 from coursekit.grading.booking import Booking
 from coursekit.grading.dispatch import Dispatcher
 from coursekit.grading.progress import Progress
 from coursekit.grading.records import GRADED, KERNEL_DIED, TIMED_OUT, Record, Records
+from coursekit.grading.renewal import LOCK_NAME
 from coursekit.grading.submissions import Submission
 from coursekit.grading.writer import Writer
 from coursekit.lock import only_one
 from coursekit.workers.crew import Crew, hire
-
-LOCK_NAME = ".course-grade.lock"
 
 
 def was_graded(record: Record) -> bool:
@@ -36,14 +38,21 @@ class _Batch:
         assignment = dispatcher.assignment
         self.ours = {"assignment": assignment.digest(), "environment": environment}
         self.files = {file.split("/", 1)[0] for file in assignment.files}
+        rule = which_counts(writer.course.options, assignment.name)
+        self.best = BestOf(writer, dispatcher, self.ours, self.files, force=force) if rule == BEST else None
 
     def _begin(self, student: str) -> tuple[Record, bool] | None:
         """Start a submission, or return what became of it without grading."""
         writer, assignment = self.writer, self.dispatcher.assignment
         expected = sorted(assignment.tests)
         try:
-            submission = submissions.read(writer.course, assignment.name, student, expected, self.files)
-            hashes = {"submission": submission.digest(), **self.ours}
+            if self.best is not None:
+                several = self.best.read(student)
+            else:
+                submission = submissions.read(writer.course, assignment.name, student, expected, self.files)
+                hashes = {"submission": submission.digest(), **self.ours}
+                if not self.force and writer.is_done(student, hashes):
+                    return writer.renew(student), False
         except CourseError:
             raise
         except Exception as error:  # reading can fail in every way there is, and the others are still to come
@@ -51,8 +60,8 @@ class _Batch:
             record = writer.give_up(unread, self.ours, error)
             writer.remember(record)
             return record, True
-        if not self.force and writer.is_done(student, hashes):
-            return writer.records.by_student[student], False
+        if self.best is not None:
+            return self.best.begin(several)
         self.dispatcher.start(submission, hashes)
         return None
 
@@ -68,7 +77,10 @@ class _Batch:
                     yield ready
             if self.dispatcher.waiting:
                 for task, error in self.dispatcher.finished():
-                    yield self.writer.finish(task, error), True
+                    if self.best is None:
+                        yield self.writer.finish(task, error), True
+                    elif (ready := self.best.finish(task, error)) is not None:
+                        yield ready
 
 
 def _wanted(course: Course, name: str, students: Iterable[str]) -> list[str]:
@@ -99,6 +111,7 @@ def grade(
     path = course.records_file(name)
     with contextlib.ExitStack() as stack:
         stack.enter_context(only_one(path.parent / LOCK_NAME))
+        stack.enter_context(database.only_one(course.directory.db_url, course.directory.course_id))
         wanted = _wanted(course, name, students)
         assignment = prepare(course, name)
         crew = crew or stack.enter_context(hire(course, trust=trust, workers=workers))
@@ -109,8 +122,9 @@ def grade(
         booking = stack.enter_context(Booking(course, name))
         dispatcher = Dispatcher(crew, assignment, course.options.attempts)
         stack.callback(dispatcher.cancel)
+        writer = Writer(course, assignment, booking, records)
         batch = _Batch(
-            Writer(course, assignment, booking, records),
+            writer,
             dispatcher,
             digest(repr(sorted(known.items())).encode()),
             force=force,
@@ -121,3 +135,4 @@ def grade(
                     bar.say(text)
                 bar.add(record, is_new)
                 yield record, is_new
+        changes.conclude(path, writer.baseline, booking.snapshot, records.by_student, wanted)

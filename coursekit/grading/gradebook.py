@@ -2,47 +2,48 @@
 
 import contextlib
 import copy
-import sqlite3
 import warnings
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
-import sqlalchemy
 from nbformat import NotebookNode
-from nbgrader.api import Gradebook
+from nbgrader.api import Course as CourseRow
+from nbgrader.api import Gradebook, SubmittedAssignment
 from nbgrader.preprocessors import SaveCells
 from nbgrader.utils import parse_utc
-from sqlalchemy.exc import OperationalError, SAWarning
+from sqlalchemy.exc import SAWarning
 
+from coursekit import database
 from coursekit.course import Course
 from coursekit.errors import CourseError
 
-# How long the writer waits while another program, such as a backup or formgrader, holds SQLite's lock.
+# How long the writer waits while another program, such as a backup or formgrader, holds a lock of the database.
 PATIENCE_SECONDS = 60
 
 Scores = dict[str, Any]
-
-
-def _patient(url: str) -> str:
-    """The same database, but SQLite waits longer than its five seconds for a lock."""
-    found = sqlalchemy.make_url(url)
-    if found.get_backend_name() != "sqlite" or "timeout" in found.query:
-        return url
-    return found.update_query_dict({"timeout": str(PATIENCE_SECONDS)}).render_as_string(hide_password=False)
-
-
-def _is_locked(error: OperationalError) -> bool:
-    name = getattr(error.orig, "sqlite_errorname", "")
-    return isinstance(error.orig, sqlite3.OperationalError) and str(name).startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 
 class HeldGradebook(Gradebook):
     """nbgrader's gradebook in which its own functions store nothing until `at_once` ends."""
 
     def __init__(self, course: Course) -> None:
-        super().__init__(_patient(course.directory.db_url), course.directory.course_id)
+        self.url = course.directory.db_url
+        with database.opening(self.url):
+            super().__init__(database.patient(self.url, PATIENCE_SECONDS), course.directory.course_id)
         self.session = self.db()
+        self._write_down_course()
+        database.explain(self.engine, self.url, PATIENCE_SECONDS)
         self.db.commit = self.session.flush
+
+    def _write_down_course(self) -> None:
+        # nbgrader leaves out a course without a name (no c.CourseDirectory.course_id), to which its assignments point
+        # all the same: SQLite does not mind, PostgreSQL does
+        with database.opening(self.url):
+            if self.session.get(CourseRow, self.course_id) is None:
+                self.session.add(CourseRow(id=self.course_id))
+                self.session.commit()
+            self.session.rollback()
 
     @contextlib.contextmanager
     def at_once(self) -> Iterator[None]:
@@ -53,14 +54,6 @@ class HeldGradebook(Gradebook):
                 warnings.simplefilter("ignore", SAWarning)
                 yield
                 self.session.commit()
-        except OperationalError as error:
-            self.session.rollback()
-            if _is_locked(error):
-                raise CourseError(
-                    f"Another program has locked the gradebook for more than {PATIENCE_SECONDS} s. "
-                    "Close it (a backup, a database browser), then run this again; what was done is kept."
-                ) from error
-            raise
         except BaseException:
             self.session.rollback()
             raise
@@ -80,12 +73,14 @@ class _SaveCells(SaveCells):
         self._create_notebook(nb)
 
 
-def _due_date(course: Course, assignment: str) -> dict[str, Any]:
+def due_date(course: Course, assignment: str) -> datetime | None:
+    """What c.Coursekit.due_dates says of an assignment, as UTC, None when nothing; raises CourseError for no date."""
     text = course.options.due_dates.get(assignment)
     if text is None:
-        return {}
+        return None
     try:
-        return {"duedate": parse_utc(str(text))}
+        found: datetime = parse_utc(str(text))
+        return found
     except (ValueError, OverflowError) as error:
         raise CourseError(f"c.Coursekit.due_dates[{assignment!r}] = {text!r} is no date: {error}") from error
 
@@ -97,12 +92,14 @@ def register(course: Course, assignment: str, graded: dict[str, NotebookNode]) -
     added or removed after somebody's work had been graded.
     """
     with HeldGradebook(course) as book, book.at_once():
-        book.update_or_create_assignment(assignment, **_due_date(course, assignment))
+        due = due_date(course, assignment)
+        book.update_or_create_assignment(assignment, **({} if due is None else {"duedate": due}))
         known = {notebook.name for notebook in book.find_assignment(assignment).notebooks}
         if known != set(graded) and book.assignment_submissions(assignment):
             raise CourseError(
                 f"{assignment}: notebooks were added or removed after submissions had been graded "
-                f"(gradebook: {sorted(known)}; sources: {sorted(graded)}). Put them back, or start a new assignment."
+                f"(gradebook: {sorted(known)}; sources: {sorted(graded)}). Put them back, or say "
+                f"`course release --again {assignment}`."
             )
         for name in known - set(graded):
             book.remove_notebook(name, assignment)
@@ -113,8 +110,16 @@ def register(course: Course, assignment: str, graded: dict[str, NotebookNode]) -
             except RuntimeError as error:
                 raise CourseError(
                     f"{assignment}/{name}: graded cells were added or removed after submissions had been graded "
-                    f"({error}). Put the cells back, or start a new assignment."
+                    f"({error}). Put the cells back, or say `course release --again {assignment}`."
                 ) from error
+            except (database.Refused, UnicodeError) as error:
+                raise CourseError(f"{assignment}/{name}: {error}. Mend the source notebook.") from error
+
+
+def extended_until(submission: SubmittedAssignment) -> str | None:
+    """When the student's own due date is, where it is another one than the class's."""
+    has_one = submission.extension is not None and submission.assignment.duedate is not None
+    return f"{submission.duedate:%Y-%m-%d %H:%M UTC}" if has_one else None
 
 
 def scores(gradebook: Gradebook, assignment: str, student: str) -> Scores:
@@ -127,4 +132,5 @@ def scores(gradebook: Gradebook, assignment: str, student: str) -> Scores:
         "late_seconds": float(submission.total_seconds_late),
         "late_penalty": penalty,
         "needs_manual_grade": bool(submission.needs_manual_grade),
+        "extended_until": extended_until(submission),
     }

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from coursekit.grading import remarks
 from coursekit.grading.progress import printable
 from coursekit.grading.records import Record
 
@@ -45,6 +46,7 @@ def _lines(record: Record, troubles: Iterable[str]) -> Iterator[str]:
     if record["score"] is not None:
         late = f", {record['late_seconds']:g} s late" if record["late_seconds"] else ""
         yield f"points: {record['score']:g} of {record['max_score']:g}{late}"
+    yield from (f"remark: {text}" for text in remarks.brief(record))
     yield from (f"repaired: {text}" for text in record["repairs"])
     yield from (f"trouble of the machine, {text}" for text in troubles)
     yield from (f"hash of the {name}: {value}" for name, value in record["hashes"].items())

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from coursekit.grading import remarks
 from coursekit.report.questions import plain
 
 MOST_LINES = 60  # of a larger class the table names those about whom there is something to say
@@ -18,8 +19,7 @@ def _score(record: dict[str, Any]) -> str:
 
 def _remark(record: dict[str, Any]) -> str:
     parts = [plain(record["reason"])] if record["reason"] else []
-    if record["late_seconds"] > 0:
-        parts.append(f"{record['late_seconds'] / 3600:.1f} h late.")
+    parts += [plain(text) for text in remarks.brief(record)]
     if record["repairs"]:
         parts.append(f"{len(record['repairs'])} repaired.")
     return " ".join(parts)

@@ -91,7 +91,8 @@ def _gunzip(data: bytes, budget: Budget) -> bytes:
     return found
 
 
-def _read_zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget) -> bytes:
+def read_zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget) -> bytes:
+    """Bytes of a member, taken from the budget; raises Refused when they are too many or broken."""
     most = min(budget.file_bytes, budget.total_bytes)
     try:
         with archive.open(info) as file:
@@ -104,7 +105,8 @@ def _read_zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget
     return data
 
 
-def _zip_trouble(info: zipfile.ZipInfo) -> str:
+def zip_trouble(info: zipfile.ZipInfo) -> str:
+    """Why a member of a zip archive is not read; empty when it can be."""
     mode = info.external_attr >> 16
     if stat.S_ISLNK(mode):
         return "is a link"
@@ -128,7 +130,7 @@ def _zip_members(data: bytes) -> Iterator[_Member]:
         raise Refused("is broken") from error
     for info in infos:
         if not info.is_dir():
-            yield _Member(info.filename, _zip_trouble(info), partial(_read_zipped, archive, info))
+            yield _Member(info.filename, zip_trouble(info), partial(read_zipped, archive, info))
 
 
 def _read_tarred(data: bytes, entry: tar.Entry, budget: Budget) -> bytes:
@@ -146,21 +148,22 @@ def _tar_members(data: bytes) -> Iterator[_Member]:
         raise Refused(str(error)) from error
 
 
-def _climbs(path: str) -> bool:
+def climbs(path: str) -> bool:
+    """Whether the name of a member leads out of the archive."""
     parts = path.replace("\\", "/").split("/")
     return path.startswith(("/", "\\")) or ".." in parts or bool(re.match(r"[A-Za-z]:", path))
 
 
-def _is_skipped(parts: list[str]) -> bool:
+def is_skipped(parts: list[str]) -> bool:
     """What systems and editors add by themselves; some of it has the names of notebooks."""
     return any(part.startswith(".") or part in SKIPPED for part in parts if part not in (".", ""))
 
 
 def _take(member: _Member, depth: int, budget: Budget, found: Unpacked) -> None:
     parts = member.path.replace("\\", "/").split("/")
-    if _climbs(member.path):
+    if climbs(member.path):
         raise Refused("has a name that leads out of the archive")
-    if _is_skipped(parts) or not (is_notebook(parts[-1]) or is_archive(parts[-1])):
+    if is_skipped(parts) or not (is_notebook(parts[-1]) or is_archive(parts[-1])):
         return
     if member.trouble:
         raise Refused(member.trouble)

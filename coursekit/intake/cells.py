@@ -1,5 +1,6 @@
 """The cells of a submission, reduced to what can matter."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,13 +13,18 @@ MAX_ATTACHED = 20_000_000  # characters of the pictures that belong to one writt
 
 @dataclass(frozen=True)
 class Submitted:
-    """One cell of a submission; a source that is too long is left out, and its length kept."""
+    """One cell of a submission; a source that is too long is left out, and its length kept.
+
+    `untouched`: it carries nbgrader's checksum of a released cell, and it is that very cell, perhaps of an earlier
+    release.
+    """
 
     grade_id: str | None
     cell_type: str
     source: str
     attachments: dict[str, Any] = field(default_factory=dict)
     too_long: int = 0
+    untouched: bool = False
 
     @property
     def is_code(self) -> bool:
@@ -51,7 +57,7 @@ def clean_attachments(value: dict[str, Any]) -> dict[str, dict[str, str]]:
     return clean
 
 
-def _raw(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def raw(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Cells of the format 4, or of the worksheets of an older one."""
     pages: list[Any] = [found]
     if not isinstance(found.get("cells"), list):
@@ -71,6 +77,19 @@ def _source(cell: dict[str, Any]) -> str:
     return ""
 
 
+def checksum(source: str, kind: str, mark: dict[str, Any]) -> str:
+    """nbgrader's checksum of a cell with this source and these metadata; empty where they are not as nbgrader's are."""
+    grade, solution, locked = (mark.get(name, False) for name in ("grade", "solution", "locked"))
+    name, points = mark.get("grade_id"), mark.get("points", 0) if grade is True else 0
+    usual = all(isinstance(flag, bool) for flag in (grade, solution, locked)) and isinstance(name, str)
+    if not usual or not isinstance(points, int | float) or not abs(points) < 1e9:
+        return ""
+    # as nbgrader.utils.compute_checksum has it, which a student's computer has not got
+    parts = [source, kind, str(grade), str(solution), str(not solution and (grade or locked)), str(name)]
+    parts += [str(float(points))] if grade else []
+    return hashlib.md5("".join(parts).encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
+
+
 def _submitted(cell: dict[str, Any]) -> Submitted:
     metadata = cell.get("metadata")
     mark = metadata.get("nbgrader") if isinstance(metadata, dict) else None
@@ -85,13 +104,14 @@ def _submitted(cell: dict[str, Any]) -> Submitted:
         source="" if too_long else source,
         attachments=attachments if isinstance(attachments, dict) else {},
         too_long=too_long,
+        untouched=isinstance(mark, dict) and mark.get("checksum", "") == checksum(source, str(kind), mark) != "",
     )
 
 
 def cells(found: dict[str, Any], repairs: list[str]) -> list[Submitted]:
     """The cells of a notebook that `reading.load` gave; what is no cell is left out."""
     kept: list[Submitted] = []
-    for cell in _raw(found):
+    for cell in raw(found):
         if len(kept) == MAX_CELLS:
             repairs.append(f"The notebook has more than {MAX_CELLS} cells; the others were not read.")
             break

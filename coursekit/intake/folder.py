@@ -94,7 +94,7 @@ def _probe(place: int, name: str, listing: Listing) -> None:
         _add(listing, found, (name,))
 
 
-def look(place: int, expected: Iterable[str] = ()) -> Listing:
+def look(place: int, expected: Iterable[str] = (), most: int | None = None) -> Listing:
     """List a folder and those below it, the nearest first, up to so many entries and so deep; `expected` always."""
     listing = Listing()
     for name in expected:
@@ -113,7 +113,7 @@ def look(place: int, expected: Iterable[str] = ()) -> Listing:
             with os.scandir(handle) as entries:
                 for entry in entries:
                     count += 1
-                    if count > MAX_ENTRIES:
+                    if count > (most or MAX_ENTRIES):
                         listing.is_whole = False
                         break
                     parts = (*above, entry.name)
@@ -125,6 +125,18 @@ def look(place: int, expected: Iterable[str] = ()) -> Listing:
             os.close(handle)
     listing.files.sort(key=lambda parts: (len(parts), parts))
     return listing
+
+
+def changed(place: int, parts: Parts) -> float:
+    """When a file was changed last, in seconds since 1970; raises Refused when it cannot be looked at."""
+    try:
+        folder = _descend(place, parts[:-1])
+        try:
+            return os.stat(parts[-1], dir_fd=folder, follow_symlinks=False).st_mtime
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise Refused(f"could not be read: {error.strerror or error}") from error
 
 
 def read(place: int, parts: Parts, max_bytes: int, inodes: Counter[tuple[int, int]] | None = None) -> bytes:

@@ -23,6 +23,8 @@ def _fill_in(cell: NotebookNode, name: str, submitted: Submitted, repairs: list[
             f"The answer cell '{name}' holds {submitted.too_long} characters, more than are read; it counts as empty."
         )
         return
+    if submitted.untouched:
+        return  # the empty cell of an earlier release: that of this one is empty as well
     cell.source = submitted.source
     if submitted.cell_type != cell.cell_type:
         repairs.append(
@@ -88,7 +90,8 @@ def _own_cells(matching: Matching) -> None:
         )
 
 
-def _recognise(submitted: Sequence[Submitted], nb: NotebookNode) -> Matching:
+def recognise(submitted: Sequence[Submitted], nb: NotebookNode) -> Matching:
+    """Which cell counts as which of the assignment's; raises `Unreadable` when none does."""
     matching = Matching(submitted, nb, notebooks.by_id(nb))
     recognising.by_name(matching)
     recognising.by_text(matching)
@@ -114,7 +117,7 @@ def rebuild(data: bytes, release: NotebookNode) -> tuple[NotebookNode, list[str]
     wanted, named = kernel(dict(nb)), kernel(found)
     if named and wanted and named != wanted:
         repairs.append(f"The notebook named the kernel '{shown(named)}'; it was run with '{wanted}'.")
-    matching = _recognise(submitted, nb)
+    matching = recognise(submitted, nb)
     matching.repairs[:0] = repairs
     for name, item in matching.chosen.items():
         if notebooks.is_answer(matching.known[name]):

@@ -45,8 +45,10 @@ class Matching:
             self.used.add(index)
 
     def is_untouched(self, name: str, index: int) -> bool:
-        """Whether a cell of the submission is the released one of this name, word for word."""
-        return not self.submitted[index].too_long and self.keys[index] == self.stub_keys[name]
+        """Whether a cell of the submission is the released one of this name, word for word, or of an earlier one."""
+        item = self.submitted[index]
+        same = self.keys[index] == self.stub_keys[name] or (item.untouched and item.grade_id == name)
+        return same and not item.too_long
 
     def is_answer(self, name: str) -> bool:
         """Whether the student writes into the cell of this name."""

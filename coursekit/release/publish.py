@@ -30,6 +30,7 @@ _NEVER = (
     ".DS_Store",
     "ruff.toml",
     ".git",
+    ".*.again",
 )
 
 

@@ -54,6 +54,7 @@ class Row:
     repairs: tuple[str, ...]
     about: str = ""
     feedback: tuple[tuple[str, str], ...] = ()  # label and address of each page
+    notes: tuple[str, ...] = ()  # how late it was, which attempt counts, what to look at again
 
     @property
     def pending(self) -> int:

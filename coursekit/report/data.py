@@ -12,7 +12,9 @@ from nbgrader.api import Gradebook, MissingEntry
 
 from coursekit import notebooks
 from coursekit.course import Course
+from coursekit.grading import remarks
 from coursekit.grading.grade import was_graded
+from coursekit.grading.gradebook import extended_until
 from coursekit.grading.records import Record, Records
 from coursekit.release import release as releases
 from coursekit.report.class_data import ClassReport, Mark, Row
@@ -38,6 +40,7 @@ class _Booked:
     grades: dict[Key, BookedGrade]
     late_seconds: float
     penalty: float
+    extended_until: str | None
 
 
 def booked_grades(gradebook: Gradebook, assignment: str) -> dict[str, dict[Key, BookedGrade]]:
@@ -82,6 +85,7 @@ def _booked(course: Course, assignment: str) -> dict[str, _Booked]:
                 grades=grades.get(student.id, {}),
                 late_seconds=float(submission.total_seconds_late),
                 penalty=sum(float(nb.late_submission_penalty or 0) for nb in submission.notebooks),
+                extended_until=extended_until(submission),
             )
         return found
 
@@ -125,6 +129,18 @@ def _waiting(total: float | None) -> tuple[str, str]:
     return "It was handed in and has not been graded yet.", "Run `course grade`."
 
 
+def _remarks(course: Course, assignment: str, booked: _Booked | None, record: Record) -> tuple[str, ...]:
+    """What is said of a submission besides its points, with the lateness that the gradebook has now."""
+    if booked is None:
+        return ()
+    now = {
+        "late_seconds": booked.late_seconds,
+        "late_penalty": booked.penalty,
+        "extended_until": booked.extended_until,
+    }
+    return tuple(plain(text) for text in remarks.notes(course, assignment, record | now))
+
+
 def _total(booked: _Booked | None) -> float | None:
     if booked is None or not booked.grades:
         return None
@@ -164,7 +180,8 @@ def collect(course: Course, assignment: str, beside: Path, about: Mapping[str, s
     for student in sorted({*found, *kept, *course.students(assignment)}):
         row = _row(student, found.get(student), kept.get(student, {}), questions)
         pages = _feedback(course, assignment, student, beside)
-        rows.append(replace(row, about=plain((about or {}).get(student, "")), feedback=pages))
+        notes = _remarks(course, assignment, found.get(student), kept.get(student, {}))
+        rows.append(replace(row, about=plain((about or {}).get(student, "")), feedback=pages, notes=notes))
     made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     records = [kept[student] for student in sorted(kept)]
     return ClassReport(

@@ -59,9 +59,12 @@ def cores() -> int:
 
 
 def choose_sandbox(course: Course, *, trust: bool) -> Any:
-    """The isolation that this computer offers; raises CourseError when there is none and `trust` does not allow it."""
+    """The isolation that this computer offers, or the one that c.Coursekit.sandbox asks for.
+
+    Raises CourseError when that does not hold, or when there is none and `trust` does not allow it.
+    """
     paths = sandbox.Paths(course=course.root, packages=tuple(sandbox_paths(course)), data=tuple(sandbox_data(course)))
-    return sandbox.choose(paths, trust=trust)
+    return sandbox.choose(paths, trust=trust, kind=course.options.sandbox)
 
 
 def hire(course: Course, *, trust: bool = False, workers: int | None = None) -> Crew:

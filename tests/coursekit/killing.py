@@ -2,6 +2,7 @@
 
     python killing.py JOB      (JOB: JSON with "template", "work", "assignment", "results", "hashes", "points")
 
+With "database", a database's name, and "address", the URL with {} for a name, each point has a copy of that database.
 One line of JSON comes out for each point: how often it wrote, how it ended, and what a second run did. Python and
 nbgrader are imported once, so that a kill costs half a second and every point between two writes can be tried.
 """
@@ -47,6 +48,7 @@ class Writes:
 
     def __init__(self, folder: Path, fatal: int) -> None:
         self.folder, self.fatal, self.count = str(folder), fatal, 0
+        self.log: list[str] = []
         sys.addaudithook(self.hear)
         sqlalchemy.event.listen(sqlalchemy.Engine, "commit", lambda connection: self.add("commit"))
 
@@ -59,6 +61,7 @@ class Writes:
         if what != "commit" and not str(what).startswith(self.folder):
             return
         self.count += 1
+        self.log.append(str(what))
         if self.count == self.fatal:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -68,7 +71,8 @@ def run(root: Path, results: dict[bytes | None, Any], fatal: int, note: Path) ->
     replay, writes = Replay(results), Writes(root, fatal)
     command.hire = lambda *_, **__: Crew(replay, ahead=2)  # type: ignore[attr-defined]
     status = cli.main(["--course", str(root), "grade"])
-    note.write_text(json.dumps({"status": status, "given": replay.given, "writes": writes.count}))
+    told = {"status": status, "given": replay.given, "writes": writes.count, "log": writes.log}
+    note.write_text(json.dumps(told))
 
 
 def forked(root: Path, results: dict[bytes | None, Any], fatal: int, work: Path) -> dict[str, Any]:
@@ -95,6 +99,16 @@ def done(root: Path, assignment: str, hashes: dict[str, str]) -> list[str]:
     return [student for student, record in records.items() if record["hashes"]["submission"] == hashes[student]]
 
 
+def own_database(root: Path, job: dict[str, Any], name: str) -> None:
+    """A copy of the gradebook, on the same PostgreSQL server, and its address in the copied course."""
+    engine = sqlalchemy.create_engine(job["address"].format("postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {job['database']}")
+    engine.dispose()
+    with (root / "nbgrader_config.py").open("a") as file:
+        file.write(f"c.CourseDirectory.db_url = {job['address'].format(name)!r}\n")
+
+
 def main() -> None:
     job = json.loads(Path(sys.argv[1]).read_text())
     work, results = Path(job["work"]), pickle.loads(Path(job["results"]).read_bytes())
@@ -102,10 +116,13 @@ def main() -> None:
     for point in job["points"]:
         root = work / f"point-{point}"
         shutil.copytree(job["template"], root, symlinks=True)
+        if "database" in job:
+            own_database(root, job, f"killed_{job['database']}_{point}")
         first = forked(root, results, point, work)
         kept = done(root, job["assignment"], job["hashes"])
+        attempts = len(list(root.glob("autograded/*.attempts/*/*.json.gz")))
         second = forked(root, results, 0, work) if first["signal"] else {}
-        told = {"point": point, "first": first, "second": second, "kept": kept, "root": str(root)}
+        told = {"point": point, "first": first, "second": second, "kept": kept, "attempts": attempts, "root": str(root)}
         print(json.dumps(told), flush=True)
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_course import NB, PS, Class
 
-from coursekit import cli
+from coursekit import cli, sandbox
 from coursekit.commands import grade as command
 from coursekit.course import Course
 from coursekit.errors import CourseError
@@ -230,7 +229,7 @@ class Here(InOrder):
 
 def test_without_a_sandbox_nothing_is_graded_unless_submissions_are_trusted(class_: Class, monkeypatch, capsys):
     class_.hand_in("ada", b"1")
-    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))  # no bwrap there
+    monkeypatch.setattr(sandbox, "offered", lambda paths, kind: [])  # as on macOS
     arguments = ["--course", str(class_.course.root), "grade"]
     assert cli.main(arguments) == 1
     assert "--i-trust-the-submissions" in capsys.readouterr().err

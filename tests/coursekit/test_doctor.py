@@ -380,6 +380,20 @@ def test_bubblewrap_is_offered_to_linux_alone(monkeypatch, system):
     assert (row.severity, row.command, bool(row.advice)) == ("optional", "", True)
 
 
+@pytest.mark.parametrize(
+    ("kind", "severity", "words"),
+    [("namespaces", "ok", ""), ("landlock", "optional", "127.0.0.1"), (None, "optional", "your own rights")],
+)
+def test_the_sandbox_that_would_be_used_is_named_with_what_it_lacks(monkeypatch, tmp_path, kind, severity, words):
+    from coursekit import sandbox
+    from coursekit.doctor import tiers
+
+    monkeypatch.setattr(sandbox, "probe", lambda box: sandbox.Report(box.kind, ("network",) * (box.kind == kind)))
+    row = tiers.sandbox(tmp_path)
+    assert (row.severity, row.found.split()[0]) == (severity, kind or "none;")
+    assert words in row.advice
+
+
 @pytest.mark.parametrize("name", ["chromium", "chromium-browser", "google-chrome", None])
 def test_the_browsers_that_the_tests_use_are_those_that_are_found(tmp_path, monkeypatch, name):
     if name:
