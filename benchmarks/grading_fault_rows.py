@@ -23,7 +23,10 @@ POINTS = {"test_double": 2, "test_square": 3}
 
 @dataclass(frozen=True)
 class Fault:
-    """One row: its number, what the submission does, how it is made, and what is looked at besides the points."""
+    """One row: its number, what the submission does, how it is made, and what is looked at besides the points.
+
+    `make` takes the released notebook and the student's folder, in which it may leave more than what it returns.
+    """
 
     row: int
     what: str
@@ -43,7 +46,7 @@ def _meta(nb: Notebook, grade_id: str) -> dict[str, Any]:
 def answers(double: str = code.DOUBLE, square: str = code.SQUARE) -> Callable[[Notebook, Path], Notebook]:
     """A submission that differs from a right one in its answers."""
 
-    def make(nb: Notebook, root: Path) -> Notebook:
+    def make(nb: Notebook, folder: Path) -> Notebook:
         cell(nb, "double")["source"], cell(nb, "square")["source"] = double, square
         return nb
 
@@ -53,8 +56,8 @@ def answers(double: str = code.DOUBLE, square: str = code.SQUARE) -> Callable[[N
 def changed(change: Callable[[Notebook], Any]) -> Callable[[Notebook, Path], Notebook]:
     """A right submission whose notebook was then changed."""
 
-    def make(nb: Notebook, root: Path) -> Notebook:
-        change(answers()(nb, root))
+    def make(nb: Notebook, folder: Path) -> Notebook:
+        change(answers()(nb, folder))
         return nb
 
     return make
@@ -65,27 +68,27 @@ def _twice(nb: Notebook) -> None:
     nb["cells"].insert(nb["cells"].index(cell(nb, "test_double")), twin)
 
 
-def _link(nb: Notebook, root: Path) -> None:
-    os.symlink(root / "source" / "ps" / "nb.ipynb", root / "submitted" / "mallory" / "ps" / "nb.ipynb")
+def _link(nb: Notebook, folder: Path) -> None:
+    os.symlink(folder.parents[2] / "source" / "ps" / "nb.ipynb", folder / "nb.ipynb")
 
 
-def _nbformat_3(nb: Notebook, root: Path) -> bytes:
+def _nbformat_3(nb: Notebook, folder: Path) -> bytes:
     import nbformat
 
-    text = json.dumps(answers()(nb, root))
+    text = json.dumps(answers()(nb, folder))
     return nbformat.writes(nbformat.convert(nbformat.reads(text, as_version=4), 3), version=3).encode()
 
 
-def _own_module(nb: Notebook, root: Path) -> Notebook:
-    (root / "submitted" / "mallory" / "ps" / "numpy.py").write_text(
+def _own_module(nb: Notebook, folder: Path) -> Notebook:
+    (folder / "numpy.py").write_text(
         "float64 = float\nclass testing:\n    assert_allclose = staticmethod(lambda *_: None)\n"
     )
-    return answers(square="def square(x):\n    return x * x if x > 3 else 0")(nb, root)
+    return answers(square="def square(x):\n    return x * x if x > 3 else 0")(nb, folder)
 
 
-def _early(nb: Notebook, root: Path) -> Notebook:
-    (root / "submitted" / "mallory" / "ps" / "timestamp.txt").write_text("1999-12-31 23:59 UTC")
-    return answers()(nb, root)
+def _early(nb: Notebook, folder: Path) -> Notebook:
+    (folder / "timestamp.txt").write_text("1999-12-31 23:59 UTC")
+    return answers()(nb, folder)
 
 
 def _to_markdown(nb: Notebook) -> None:
@@ -130,7 +133,7 @@ FAULTS = (
     Fault(12, "lacks a test cell", changed(lambda nb: nb["cells"].remove(cell(nb, "test_double")))),
     Fault(13, "turned a test cell into markdown", changed(_to_markdown)),
     Fault(14, "edited a locked cell", changed(lambda nb: cell(nb, "test_double").update(source="pass"))),
-    Fault(15, "is an empty file", lambda nb, root: b""),
+    Fault(15, "is an empty file", lambda nb, folder: b""),
     Fault(16, "is nbformat 3", _nbformat_3),
     Fault(17, "names another kernel", changed(lambda nb: nb["metadata"].update(kernelspec=JULIA))),
     Fault(18, f"while True (here a cell may take {ENDLESS_SECONDS} s)", answers(square=code.ENDLESS)),

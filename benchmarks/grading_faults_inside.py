@@ -77,8 +77,8 @@ def submit(fault: Fault) -> None:
     for student in (*HEALTHY, FAULTY):
         (ROOT / "submitted" / student / "ps").mkdir(parents=True)
     for student in HEALTHY:
-        hand_in(student, answers()(copy.deepcopy(release), ROOT))
-    made = fault.make(copy.deepcopy(release), ROOT)
+        hand_in(student, answers()(copy.deepcopy(release), ROOT / "submitted" / student / "ps"))
+    made = fault.make(copy.deepcopy(release), ROOT / "submitted" / FAULTY / "ps")
     if made is not None:
         hand_in(FAULTY, made)
 

@@ -1,5 +1,6 @@
 """Small questions about nbgrader notebooks, and their one way of being written."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,14 @@ def loads(data: bytes) -> NotebookNode:
 def dumps(nb: NotebookNode) -> bytes:
     """The same notebook always gives the same bytes: sorted keys, one space of indentation, a final newline."""
     return (nbformat.writes(nb, version=4).rstrip("\n") + "\n").encode("utf-8")
+
+
+def loads_marked(data: bytes) -> NotebookNode:
+    """The cells that nbgrader has marked, of a notebook that we wrote ourselves, and no others: in half of the time."""
+    plain = json.loads(data)
+    plain["cells"] = [cell for cell in plain["cells"] if "nbgrader" in cell["metadata"]]
+    nb: NotebookNode = nbformat.v4.to_notebook_json(plain)
+    return nb
 
 
 def meta(cell: NotebookNode) -> dict[str, Any]:

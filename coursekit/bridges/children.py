@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import signal
+import subprocess
 from dataclasses import dataclass
 
 READY = b"ready"
@@ -19,6 +20,7 @@ class Child:
     report: int
     leads_group: bool  # without a sandbox, whose outermost process passes signals on to all that it holds
     folders: tuple[str, ...] = ()  # they go with the kernel
+    end: int = signal.SIGKILL  # the signal that ends it with all that it has started
     heard: bytes = b""
 
     @property
@@ -46,6 +48,7 @@ class Child:
 
     def send(self, number: int) -> None:
         """Send a signal to the kernel, and to what it has started."""
+        number = self.end if number == signal.SIGKILL else number
         for function in (os.killpg, os.kill) if self.leads_group else (os.kill,):
             try:
                 function(self.pid, number)
@@ -60,4 +63,12 @@ class Child:
                 os.killpg(self.pid, signal.SIGKILL)  # nobody else has the number while the group has a member
         os.close(self.report)
         for folder in self.folders:
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
+
+
+def _remove(folder: str) -> None:
+    """Remove a folder, however deep somebody has made it."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except RecursionError:
+        subprocess.run(["rm", "-rf", "--", folder], check=False, stdin=subprocess.DEVNULL)

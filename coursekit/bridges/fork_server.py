@@ -122,7 +122,8 @@ class Server:
         os.set_blocking(heard, False)
         shut_in = self.plan["kind"] != "none"
         own_folder = request["folder"] if request["graded"] and not shut_in else ""
-        child = Child(request["id"], pid, heard, not shut_in, tuple(filter(None, [request["sockets"], own_folder])))
+        folders = tuple(filter(None, [request["sockets"], own_folder]))
+        child = Child(request["id"], pid, heard, not shut_in, folders, warm.end_signal(self.plan))
         self.children[child.name] = child
         self.selector.register(heard, selectors.EVENT_READ, child)
         return None
@@ -163,8 +164,9 @@ class Server:
     def _finish(self, child: Child, status: int) -> None:
         self._listen(child)
         self._deaf(child)
-        child.clear_away()
         del self.children[child.name]
+        warm.end_strays(self.plan, [other.pid for other in self.children.values()])
+        child.clear_away()
         self._say(event="ended", id=child.name, status=status, reason=child.reason(status))
 
     def _end_all(self) -> None:

@@ -74,6 +74,10 @@ def _enter(plan: Mapping[str, Any], request: Mapping[str, Any], files: Mapping[s
         from coursekit.bridges import isolation
 
         isolation.enter(plan, request["limits"], folder, files, sockets=request["sockets"], reason_fd=report)
+        if plan["kind"] == isolation.CONFINED:
+            from coursekit.bridges import without_network
+
+            without_network.adapt()
         return
     os.setsid()
     if sys.platform == "linux":  # elsewhere ipykernel looks once a second whether the server is there

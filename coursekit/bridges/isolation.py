@@ -1,6 +1,7 @@
 """How a forked child of the fork server shuts itself in before it becomes a kernel.
 
 The server runs in a bubblewrap already, which coursekit/sandbox/bubblewrap.py describes; the plan comes from there.
+Where no namespace can be made, confined.py does the same with other means.
 `prepare` is the server's first act. Each child calls `enter`, which puts two processes around the kernel (watcher.py)
 and furnishes a place for it (surroundings.py), and `seal` when its sockets are bound, before anything of a student's
 runs.
@@ -15,17 +16,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from coursekit.bridges import groups, linux, memory, surroundings, watcher
+from coursekit.bridges import confined, groups, linux, memory, seccomp, surroundings, watcher
+from coursekit.bridges.limits import bound, close_files, give_up
 
-MAX_OPEN_FILES = 1024
 NAMESPACES = linux.NEWUSER | linux.NEWNS | linux.NEWPID | linux.NEWNET | linux.NEWIPC | linux.NEWUTS
+CONFINED = "landlock"  # the kind of sandbox without namespaces
 SIGNALS = {signal.SIGCHLD, *watcher.FORWARDED}
 
 _sealer: socket.socket | None = None
+_confined = False
 
 
 def prepare(plan: Mapping[str, Any]) -> None:
     """In the server, before anything else is imported: give up root's rights, and hide from the kernels."""
+    if plan["kind"] == CONFINED:
+        return confined.prepare(plan)
     linux.fresh_keyring()
     if plan["privileged"]:
         linux.mount("proc", "/proc", "proc", linux.NOSUID | linux.NODEV | linux.NOEXEC)
@@ -50,14 +55,19 @@ def enter(
     """In a forked child: return in the process that becomes the kernel, whose current folder holds `files`.
 
     The child itself stays as the watcher: a signal that it gets is passed on, and when it is killed all ends. `folder`
-    lies in /tmp or in the home folder; `sockets` is the only place that the kernel shares with us, until it is sealed.
-    Every open file but `reason_fd` is closed. The watcher writes there why the kernel ended, one line that says
-    "exit 0", "signal 11", "memory", "processes", "processor" or "setup: ...", and ends with the kernel's exit status.
+    lies in /tmp or in the home folder, or is one beside the sockets where there are no namespaces; `sockets` is the
+    only place that the kernel shares with us, until it is sealed. Every open file but `reason_fd` is closed. The
+    watcher writes there why the kernel ended, one line that says "exit 0", "signal 11", "memory", "processes",
+    "processor", "disk" or "setup: ...", and ends with the kernel's exit status.
     """
+    global _sealer, _confined
+    _confined = plan["kind"] == CONFINED
+    if _confined:
+        return confined.enter(plan, limits, files, sockets, reason_fd)
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until somebody can pass them on
     heard, say = os.pipe()
     sealer, asks = socket.socketpair()
-    _close_files({heard, say, sealer.fileno(), asks.fileno(), reason_fd})
+    close_files({heard, say, sealer.fileno(), asks.fileno(), reason_fd})
     before = memory.own()  # now: /proc will show another namespace soon
     try:
         events = groups.join(plan["groups"], limits)
@@ -67,7 +77,7 @@ def enter(
         linux.die_with_parent()
         first = os.fork()
     except Exception as error:  # whatever it was, no kernel may come of it
-        _give_up(reason_fd, error)
+        give_up(reason_fd, error)
     if first:
         os.close(say)
         asks.close()
@@ -79,9 +89,8 @@ def enter(
     try:
         _be_inside(plan, limits, folder, files, sockets, reason_fd, say)
     except Exception as error:
-        _give_up(say, error)
+        give_up(say, error)
     os.close(say)
-    global _sealer
     _sealer = asks
 
 
@@ -93,18 +102,16 @@ def counts_processes() -> bool:
 
 def seal() -> None:
     """In the kernel, when its sockets are bound: nothing that it shares with us can be written from now on."""
-    global _sealer
+    global _sealer, _confined
+    if _confined:
+        confined.seal()
+        _confined = False
     if _sealer is not None:
         with _sealer:
             _sealer.send(b".")
             if not _sealer.recv(1):
                 raise OSError("the watcher is gone")
         _sealer = None
-
-
-def _give_up(fd: int, error: Exception) -> NoReturn:
-    os.write(fd, f"setup: {type(error).__name__}: {error}\n".encode())
-    os._exit(1)
 
 
 def _stay_outside(
@@ -117,7 +124,7 @@ def _stay_outside(
     try:
         reason = outside.watch(heard, sealer, make_readonly)
     except Exception as error:  # what is not watched does not run: process 1 ends with us
-        _give_up(reason_fd, error)
+        give_up(reason_fd, error)
     if groups.killed(events):
         reason = "memory"
     os.write(reason_fd, reason.encode() + b"\n")
@@ -140,53 +147,18 @@ def _be_inside(
     os.write(say, watcher.BEGUN + b"\n")
     kernel = os.fork()
     if kernel:
-        _close_files({say})
+        close_files({say})
         linux.drop_capabilities()
         watcher.be_first(kernel, say)
     os.setsid()
     os.chdir(folder)
     os.umask(0o022)
-    _limit(limits)
+    tasks = int(limits["processes"]) + watcher.SPARE_TASKS
+    bound(limits, tasks=tasks if counts_processes() else None)
     _give_up_rights()
     for number in SIGNALS:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-
-
-def _close_files(but: set[int]) -> None:
-    """Keep the server's files and its terminal out of a child."""
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for number in (0, 1, 2):
-        os.dup2(nothing, number)
-    for number in sorted(map(int, os.listdir("/proc/self/fd"))):
-        if number > 2 and number not in but:
-            with contextlib.suppress(OSError):  # the listing's own is gone
-                os.close(number)
-
-
-def _limit(limits: Mapping[str, Any]) -> None:
-    """What the system itself bounds; the watcher sees to the sum over all processes."""
-    with open("/proc/self/statm") as file:
-        present = int(file.read().split()[5]) * resource.getpagesize()
-    wanted = {
-        resource.RLIMIT_DATA: present + int(limits["memory_bytes"]),
-        resource.RLIMIT_FSIZE: int(limits["disk_bytes"]),
-        resource.RLIMIT_NOFILE: MAX_OPEN_FILES,
-        resource.RLIMIT_CORE: 0,
-    }
-    if counts_processes():
-        wanted[resource.RLIMIT_NPROC] = int(limits["processes"]) + watcher.SPARE_TASKS
-    for name, value in wanted.items():
-        resource.setrlimit(name, (_at_most(name, value),) * 2)
-    seconds = max(1, round(limits["cpu_seconds"]))
-    hard = _at_most(resource.RLIMIT_CPU, seconds + 5)
-    resource.setrlimit(resource.RLIMIT_CPU, (min(seconds, hard), hard))
-
-
-def _at_most(name: int, value: int) -> int:
-    """`value`, or the present limit, which cannot be raised."""
-    hard = resource.getrlimit(name)[1]
-    return value if hard == resource.RLIM_INFINITY else min(value, hard)
 
 
 def _give_up_rights() -> None:
@@ -195,6 +167,6 @@ def _give_up_rights() -> None:
         linux.fresh_keyring()
     linux.drop_capabilities()
     linux.no_new_privileges()
-    linux.refuse_system_calls()
+    seccomp.refuse_few()
     linux.set_dumpable(True)  # or else it could not read its own /proc/self
     Path("/proc/self/oom_score_adj").write_text("1000")

@@ -9,27 +9,25 @@ import select
 import signal
 import socket
 import struct
+from collections.abc import Collection
+from typing import Any
 
 NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
+NEWCGROUP = 0x2000000
 RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT, BIND, REC, PRIVATE = 1, 2, 4, 8, 32, 4096, 0x4000, 0x40000
 RELATIME = 1 << 21
 DETACH = 2  # of umount2
 
-_SET_PDEATHSIG, _SET_DUMPABLE, _DROP_BOUNDING, _SET_NO_NEW_PRIVS, _AMBIENT, _CLEAR_ALL = 1, 4, 24, 38, 47, 4
+_SET_PDEATHSIG, _SET_DUMPABLE, _READ_BOUNDING, _DROP_BOUNDING = 1, 4, 23, 24
+_SET_SUBREAPER, _SET_NO_NEW_PRIVS, _AMBIENT, _CLEAR_ALL = 36, 38, 47, 4
 _CAPABILITY_VERSION = 0x20080522
 _JOIN_SESSION_KEYRING = 1
+_MOUNT_SETATTR, _AT_RECURSIVE, _AT_FDCWD = 442, 0x8000, ctypes.c_int(-100)
+_MOUNT_RDONLY, _MOUNT_NOSUID, _MOUNT_NODEV = 1, 2, 4
+_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, "s390x": 217}
 _GET_FLAGS, _SET_FLAGS, _UP = 0x8913, 0x8914, 0x1
 
-# System calls that no notebook needs and that lead past namespaces: keys belong to users, whatever namespace they are
-# in, and the others have often been a way into the system. For each machine its mark and the numbers.
-_CALLS = ("add_key", "request_key", "keyctl", "perf_event_open", "bpf", "userfaultfd", "io_uring_setup")
-_NUMBERS = {
-    "x86_64": (0xC000003E, dict(zip(_CALLS, (248, 249, 250, 298, 321, 323, 425), strict=True))),
-    "aarch64": (0xC00000B7, dict(zip(_CALLS, (217, 218, 219, 241, 280, 282, 425), strict=True))),
-}
-_SET_SECCOMP, _FILTER, _ALLOW, _REFUSE = 22, 2, 0x7FFF0000, 0x00050000 | errno.EPERM
-_LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
-_OTHER_TABLE = 0x40000000  # of the same calls under other numbers, on x86_64
+_KEYCTL = {"x86_64": 250, "aarch64": 219}
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -42,6 +40,14 @@ def _check(result: int, what: str) -> None:
 
 def _text(value: str | None) -> bytes | None:
     return None if value is None else os.fsencode(value)
+
+
+def system_call(name: str, number: int, *arguments: Any) -> int:
+    """A system call that the C library has no function for, with integers and buffers; raises OSError."""
+    words = [ctypes.c_long(value) if isinstance(value, int) else value for value in arguments]
+    done = int(_libc.syscall(ctypes.c_long(number), *words))
+    _check(done, name)
+    return done
 
 
 def unshare(flags: int) -> None:
@@ -68,6 +74,22 @@ def make_readonly(target: str) -> None:
     mount(None, target, None, REMOUNT | BIND | RDONLY | flags)
 
 
+def restrict_mounts(target: str, *, readonly: bool) -> None:
+    """Take devices, set-user-id programs and perhaps writing from a mount and all below it; raises OSError."""
+    wanted = _MOUNT_NOSUID | _MOUNT_NODEV | (_MOUNT_RDONLY if readonly else 0)
+    attributes = struct.pack("=4Q", wanted, 0, 0, 0)
+    path, number, flags = _text(target), ctypes.c_long(_MOUNT_SETATTR), ctypes.c_uint(_AT_RECURSIVE)
+    done = _libc.syscall(number, _AT_FDCWD, path, flags, attributes, ctypes.c_size_t(len(attributes)))
+    _check(done, f"mount_setattr of {target}")
+
+
+def swap_root() -> None:
+    """Make the current folder, which must be a mount, the root folder, and forget the old one; raises OSError."""
+    _check(_libc.syscall(ctypes.c_long(_PIVOT_ROOT[platform.machine()]), b".", b"."), "pivot_root")
+    unmount(".")
+    os.chdir("/")
+
+
 def _prctl(option: int, value: int, third: int = 0) -> int:
     zero = ctypes.c_ulong(0)
     return int(_libc.prctl(ctypes.c_int(option), ctypes.c_ulong(value), ctypes.c_ulong(third), zero, zero))
@@ -83,9 +105,14 @@ def no_new_privileges() -> None:
     _check(_prctl(_SET_NO_NEW_PRIVS, 1), "PR_SET_NO_NEW_PRIVS")
 
 
-def die_with_parent(line: int | None = None) -> None:
-    """Be killed when the parent ends; `line` is a pipe to it, which tells whether it has ended already."""
-    _check(_prctl(_SET_PDEATHSIG, signal.SIGKILL), "PR_SET_PDEATHSIG")
+def adopt_orphans() -> None:
+    """Become the parent of every descendant whose parent ends; raises OSError."""
+    _check(_prctl(_SET_SUBREAPER, 1), "PR_SET_CHILD_SUBREAPER")
+
+
+def die_with_parent(line: int | None = None, *, number: int = signal.SIGKILL) -> None:
+    """Get this signal when the parent ends; `line` is a pipe to it, which tells whether it has ended already."""
+    _check(_prctl(_SET_PDEATHSIG, number), "PR_SET_PDEATHSIG")
     if line is not None:
         poll = select.poll()
         poll.register(line, 0)
@@ -93,15 +120,22 @@ def die_with_parent(line: int | None = None) -> None:
             os._exit(1)
 
 
-def drop_capabilities() -> None:
-    """Give up every capability, and the way to get one back by starting a program; raises OSError."""
-    with open("/proc/sys/kernel/cap_last_cap") as file:
-        last = int(file.read())
-    for number in range(last + 1):
-        _check(_prctl(_DROP_BOUNDING, number), f"PR_CAPBSET_DROP {number}")
+def drop_capabilities(*, keep: Collection[int] = (), bounding: bool = True) -> None:
+    """Give up every capability but these, and the way to get one back by starting a program; raises OSError.
+
+    Who has no right to give the latter up leaves the `bounding` set as it is: `no_new_privileges` closes it as well.
+    """
+    if bounding:
+        number = 0
+        while _prctl(_READ_BOUNDING, number) >= 0:  # to the last one that the system knows
+            if number not in keep:
+                _check(_prctl(_DROP_BOUNDING, number), f"PR_CAPBSET_DROP {number}")
+            number += 1
     _check(_prctl(_AMBIENT, _CLEAR_ALL), "PR_CAP_AMBIENT")
+    kept = sum(1 << number for number in keep)
     header = struct.pack("=Ii", _CAPABILITY_VERSION, 0)
-    _check(_libc.capset(header, struct.pack("=6I", *[0] * 6)), "capset")
+    sets = (kept, kept, 0)  # effective, permitted, inheritable: first the lower halves of all, then the upper ones
+    _check(_libc.capset(header, struct.pack("=6I", *sets, 0, 0, 0)), "capset")
 
 
 def new_user_namespace(flags: int, inside: int) -> None:
@@ -118,28 +152,12 @@ def fresh_keyring() -> bool:
 
     Raises OSError when it failed for another reason than that this system or this process has no keys.
     """
-    if platform.machine() not in _NUMBERS:
+    if platform.machine() not in _KEYCTL:
         return False
-    number = _NUMBERS[platform.machine()][1]["keyctl"]
-    done = _libc.syscall(ctypes.c_long(number), ctypes.c_int(_JOIN_SESSION_KEYRING), None)
+    done = _libc.syscall(ctypes.c_long(_KEYCTL[platform.machine()]), ctypes.c_int(_JOIN_SESSION_KEYRING), None)
     if done < 0 and ctypes.get_errno() not in (errno.EPERM, errno.ENOSYS):
         _check(-1, "keyctl")
     return bool(done >= 0)
-
-
-def refuse_system_calls() -> None:
-    """Have a few system calls fail from now on, in all children too, where we know their numbers; raises OSError."""
-    if platform.machine() not in _NUMBERS:
-        return
-    mark, numbers = _NUMBERS[platform.machine()]
-    refused = len(numbers) + 1  # where the last line stands, seen from the first comparison of numbers
-    lines = [(_LOAD, 0, 0, 4), (_EQUAL, 1, 0, mark), (_RETURN, 0, 0, _REFUSE), (_LOAD, 0, 0, 0)]
-    lines.append((_AT_LEAST, refused, 0, _OTHER_TABLE))
-    lines += [(_EQUAL, refused - 1 - at, 0, number) for at, number in enumerate(numbers.values())]
-    lines += [(_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _REFUSE)]
-    program = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in lines))
-    header = ctypes.create_string_buffer(struct.pack("@HP", len(lines), ctypes.addressof(program)))
-    _check(_prctl(_SET_SECCOMP, _FILTER, ctypes.addressof(header)), "PR_SET_SECCOMP")
 
 
 def loopback_up() -> None:

@@ -1,6 +1,7 @@
 """How much memory the processes of one kernel take together, from what /proc shows of their namespace."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _PARTS = {b"RssAnon:", b"RssShmem:", b"VmSwap:"}
@@ -63,16 +64,20 @@ def own() -> int:
     return _status("self")[0]
 
 
-def measure(enough: int) -> Usage:
-    """What the processes in /proc but process 1 take together; exact only when it may be more than `enough` bytes."""
-    pids = [name for name in os.listdir("/proc") if name.isdigit() and name != "1"]
+def measure(enough: int, only: Iterable[int] | None = None) -> Usage:
+    """What the processes in /proc but process 1 take together; exact only when it may be more than `enough` bytes.
+
+    Or `only` these, which share /proc and segments with everybody else.
+    """
+    pids = [name for name in os.listdir("/proc") if name.isdigit() and name != "1"] if only is None else map(str, only)
+    pids = list(pids)
     found = {}
     for pid in pids:
         try:
             found[pid] = _status(pid)
         except (FileNotFoundError, ProcessLookupError, IndexError):  # it has just ended
             continue
-    others = _system_v() + _without_name(pids)
+    others = (_system_v() if only is None else 0) + _without_name(pids)
     memory = sum(size for size, _ in found.values()) + others
     if memory > enough:
         memory = others

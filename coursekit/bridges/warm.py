@@ -4,8 +4,9 @@ import contextlib
 import gc
 import importlib
 import os
+import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 # What a kernel imports by itself while it starts and runs its first cell; none of them makes a thread or a zmq context.
@@ -66,6 +67,23 @@ def files_of_modules() -> dict[str, int]:
             with contextlib.suppress(OSError):
                 found[name] = os.stat(name).st_mtime_ns
     return found
+
+
+def end_signal(plan: Mapping[str, Any]) -> int:
+    """The signal that ends a kernel with all that it has started."""
+    if plan["kind"] == "landlock":
+        from coursekit.bridges import guard
+
+        return int(guard.END)
+    return int(signal.SIGKILL)
+
+
+def end_strays(plan: Mapping[str, Any], known: Collection[int]) -> None:
+    """End what a kernel has left behind, where its guard was killed and could not; `known` are the other guards."""
+    if plan["kind"] == "landlock":
+        from coursekit.bridges import descendants
+
+        descendants.end_strays(known)
 
 
 def prepare(plan: Mapping[str, Any]) -> None:

@@ -26,7 +26,7 @@ def be_first(kernel: int, say: int) -> NoReturn:
     while True:
         number = signal.sigwait({signal.SIGCHLD, *FORWARDED})
         if number != signal.SIGCHLD:
-            _pass_on(kernel, number)
+            pass_on(kernel, number)
             continue
         while (child := _ended()) is not None:
             pid, code = child
@@ -35,7 +35,8 @@ def be_first(kernel: int, say: int) -> NoReturn:
                 os._exit(0)
 
 
-def _pass_on(kernel: int, number: int) -> None:
+def pass_on(kernel: int, number: int) -> None:
+    """Send a signal to a kernel and what runs in its group."""
     try:
         os.killpg(kernel, number)
     except ProcessLookupError:  # it does not lead its group yet

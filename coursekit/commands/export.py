@@ -5,6 +5,7 @@ import sys
 
 from coursekit.commands.common import course_of
 from coursekit.export import write
+from coursekit.grading.renewal import bring_up_to_date
 from coursekit.intake.names import shown
 
 MOST_NAMES = 20
@@ -21,6 +22,8 @@ def main(arguments: argparse.Namespace) -> int:
     names = [*arguments.assignments, *arguments.assignment]
     chosen = course.find_assignments(names) if names else []
     template = None if arguments.template is None else arguments.template.resolve()
+    for assignment in chosen or course.assignments():
+        bring_up_to_date(course, assignment)  # points that a person has given since may be late, too
     written = write(
         course, arguments.to.resolve(), chosen, form=arguments.format, template=template, heading=arguments.column
     )

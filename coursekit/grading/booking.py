@@ -95,6 +95,11 @@ class Booking:
         """Let go of the database."""
         self._book.close()
 
+    @property
+    def has_own_steps(self) -> bool:
+        """Whether `save` gives notebooks to steps of the course's own, which may look at every cell."""
+        return bool(self._own_steps)
+
     def _find_own_steps(self) -> list[Any]:
         """The steps of c.Autograde.autograde_preprocessors when they are not nbgrader's own, in their order."""
         named = Autograde(coursedir=self.course.directory, config=self.course.config).autograde_preprocessors

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy
 from nbformat import NotebookNode
+from nbgrader.api import Comment, Grade, Gradebook, SubmittedAssignment, SubmittedNotebook
 from nbgrader.api import Course as CourseRow
-from nbgrader.api import Gradebook, SubmittedAssignment
 from nbgrader.preprocessors import SaveCells
 from nbgrader.utils import parse_utc
 from sqlalchemy.exc import SAWarning
@@ -32,9 +33,40 @@ class HeldGradebook(Gradebook):
         with database.opening(self.url):
             super().__init__(database.patient(self.url, PATIENCE_SECONDS), course.directory.course_id)
         self.session = self.db()
+        self._cells: dict[str, dict[Any, list[tuple[str, str]]]] = {}
         self._write_down_course()
         database.explain(self.engine, self.url, PATIENCE_SECONDS)
         self.db.commit = self.session.flush
+
+    def add_submission(self, assignment: str, student: str, **kwargs: Any) -> SubmittedAssignment:
+        """As nbgrader's own does: the submission with a row for each grade and comment, but all rows of a kind at once.
+
+        nbgrader makes them one by one, from cells that it looks up for every submission anew.
+        """
+        if "timestamp" in kwargs:
+            kwargs["timestamp"] = parse_utc(kwargs["timestamp"])
+        found = self.find_assignment(assignment)
+        submission = SubmittedAssignment(assignment=found, student=self.find_student(student), **kwargs)
+        parts = {
+            notebook.id: SubmittedNotebook(notebook=notebook, assignment=submission) for notebook in found.notebooks
+        }
+        self.session.add(submission)
+        self.session.flush()
+        for kind, cells in self._cells_of(assignment).items():
+            rows = [{"cell_id": cell, "notebook_id": parts[notebook].id} for notebook, cell in cells]
+            if rows:
+                self.session.execute(sqlalchemy.insert(kind), rows)
+        return submission
+
+    def _cells_of(self, assignment: str) -> dict[Any, list[tuple[str, str]]]:
+        """Notebook and id of every cell that has a grade, and of every one that has comments; looked up once."""
+        if assignment not in self._cells:
+            notebooks = self.find_assignment(assignment).notebooks
+            self._cells[assignment] = {
+                kind: [(each.id, cell.id) for each in notebooks for name in names for cell in getattr(each, name)]
+                for kind, names in ((Grade, ("grade_cells", "task_cells")), (Comment, ("solution_cells", "task_cells")))
+            }
+        return self._cells[assignment]
 
     def _write_down_course(self) -> None:
         # nbgrader leaves out a course without a name (no c.CourseDirectory.course_id), to which its assignments point

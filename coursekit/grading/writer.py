@@ -10,8 +10,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import nbformat
-
+from coursekit import notebooks
 from coursekit.course import Course
 from coursekit.errors import CourseError
 from coursekit.files import drop_left_over, write_atomic
@@ -77,7 +76,8 @@ class Writer:
             write_atomic(folder / f"{name}.ipynb", self.assignment.rubrics.insert(name, data))
         if submission.timestamp is not None:
             _write_if_new(folder / "timestamp.txt", f"{submission.timestamp} UTC\n".encode())
-        executed = {name: nbformat.v4.reads(data.decode("utf-8")) for name, (data, _) in results.items()}
+        load = notebooks.loads if self.booking.has_own_steps else notebooks.loads_marked
+        executed = {name: load(data) for name, (data, _) in results.items()}
         found = {name: record for name, (_, record) in results.items()}
         record = _combine(self.assignment, submission, found, task.hashes) | task.notes | {"tests": self.tests}
         record |= by_hand.fields(by_hand.answers(executed), seen)

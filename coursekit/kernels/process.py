@@ -14,19 +14,40 @@ from typing import IO, Any
 SOCKET_PATH_BYTES = 100  # a Unix socket's path may have 107, on macOS 103
 LAST_BYTES = 2000
 
+_held: dict[Path, int] = {}  # our folders, each locked for as long as this process is there
+
 
 def short_folder() -> Path:
-    """A temporary folder, in /tmp where the usual place would make the paths of sockets too long.
+    """A temporary folder, in /tmp where the usual place would make the paths of sockets too long; see `drop_folder`.
 
     Folders of processes that were killed, and could not remove them, are removed on this occasion.
     """
     usual = tempfile.gettempdir()
     longest = len(os.fsencode(usual)) + len("/k-12345678/s/123456/k-5")
     place = Path(usual if longest <= SOCKET_PATH_BYTES else "/tmp")
-    for log in place.glob("k-*/log"):
-        if _is_left_behind(log):
-            shutil.rmtree(log.parent, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix="k-", dir=place))
+    for folder in place.glob("k-*"):
+        if _is_left_behind(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+    return _locked_folder(place)
+
+
+def drop_folder(folder: Path) -> None:
+    """Remove a folder that `short_folder` made; may be called twice."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if (handle := _held.pop(folder, None)) is not None:
+        os.close(handle)
+
+
+def _locked_folder(place: Path) -> Path:
+    """A new folder that has its name only when it is locked: whoever looks for those left behind never takes it."""
+    import fcntl
+
+    made = Path(tempfile.mkdtemp(prefix="n-", dir=place))
+    handle = os.open(made, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    folder = made.rename(made.with_name(f"k-{made.name[2:]}"))
+    _held[folder] = handle
+    return folder
 
 
 def _locked(folder: Path) -> IO[bytes]:
@@ -39,14 +60,24 @@ def _locked(folder: Path) -> IO[bytes]:
     return log
 
 
-def _is_left_behind(log: Path) -> bool:
+def _is_left_behind(folder: Path) -> bool:
+    """Whether neither whoever made it nor a server that writes its log there is alive."""
+    return _is_free(folder, os.O_DIRECTORY) and (not (folder / "log").exists() or _is_free(folder / "log"))
+
+
+def _is_free(path: Path, kind: int = 0) -> bool:
     import fcntl
 
     try:
-        with log.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # it is in use, belongs to somebody else, or has just gone
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | kind)
+    except OSError:  # it belongs to somebody else, is a link, or has just gone
         return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # it is in use
+        return False
+    finally:
+        os.close(handle)
     return True
 
 

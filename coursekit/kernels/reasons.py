@@ -4,7 +4,7 @@ import signal
 
 from coursekit.kernels.limits import KernelLimits
 
-GIGABYTE = 1e9
+GIGABYTE, MEGABYTE = 1e9, 1e6
 CRASHES = {
     "SIGSEGV": "a segmentation fault",
     "SIGBUS": "a bus error",
@@ -20,6 +20,9 @@ def sentence(reason: str, limits: KernelLimits) -> str:
         return f"Python was ended because it took more than {limits.memory_bytes / GIGABYTE:g} GB of memory."
     if kind == "processes":
         return f"Python was ended because it had more than {limits.processes} processes and threads."
+    if kind == "disk":
+        size = f"{limits.disk_bytes / MEGABYTE:g} MB"
+        return f"Python was ended because its files took more than {size}, or were too many."
     if kind == "processor":
         return f"Python was ended because it had computed for more than {limits.cpu_seconds:g} s."
     if kind == "exit" and number.isdigit():

@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import shutil
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 
 from coursekit.kernels import NO_FORK
 from coursekit.kernels.limits import KernelLimits
-from coursekit.kernels.process import ServerProcess, short_folder
+from coursekit.kernels.process import ServerProcess, drop_folder, short_folder
 from coursekit.sandbox import Sandbox
 
 START_SECONDS = 180.0
@@ -208,6 +207,7 @@ class ForkServer:
         name = name or self.address()[0]
         if graded:
             folder = WORKING_FOLDER if self.isolated else str(self.root / f"w{name}")
+        own = str(self.sockets / name) if self.isolated else ""  # a sandbox without namespaces keeps all files there
         kernel = self._kernels[name] = Forked(name)
         self._say(
             op="fork",
@@ -215,7 +215,7 @@ class ForkServer:
             canary=canary,
             graded=graded,
             folder=folder,
-            sockets=os.path.dirname(str(connection["ip"])) if connection.get("transport") == "ipc" else "",
+            sockets=os.path.dirname(str(connection["ip"])) if connection.get("transport") == "ipc" else own,
             connection=dict(connection),
             arguments=list(arguments),
             config=dict(config or {}),
@@ -247,4 +247,4 @@ class ForkServer:
     def _clear_away(self) -> None:
         if self._process is not None:
             self._process.forget_log()
-        shutil.rmtree(self.root, ignore_errors=True)
+        drop_folder(self.root)

@@ -29,13 +29,14 @@ def _list(changes: Sequence[Change], others: Sequence[str]) -> str:
 
 
 def _graded(held: Held) -> str:
-    return f"{counted(len(held.students), 'submission')} of it in the gradebook"
+    return f"{counted(len(held.students), 'submission')} of it"
 
 
 def refusal(assignment: str, held: Held, changes: Sequence[Change], others: Sequence[str]) -> str:
     """Why a plain release does nothing."""
     return (
-        f"{assignment} was not released: there is {_graded(held)}, and cells would change:{_list(changes, others)}\n"
+        f"{assignment} was not released: the gradebook has {_graded(held)}, and cells would change:"
+        f"{_list(changes, others)}\n"
         f"If that is what you want: course release --again {assignment}"
     )
 
@@ -80,7 +81,7 @@ def announcement(
     """What is going to change and for whom; said before anything does."""
     if not changes and not others:
         return f"{assignment}: nothing changes."
-    lines = [f"{assignment}: there is {_graded(held)}. This changes:{_list(changes, others)}"]
+    lines = [f"{assignment}: the gradebook has {_graded(held)}. This changes:{_list(changes, others)}"]
     lines += _for_graders(held, changes) if changes else []
     lines += [f"Thrown away, as you said: {losses(lost)}."] if lost else []
     lines += _for_students(changes, others)

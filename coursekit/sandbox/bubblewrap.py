@@ -57,7 +57,7 @@ class Bubblewrap:
         private = ("/tmp", "/dev/shm", HOME)  # a kernel gets its own, with what is shown in them
         kept = [str(path) for path in shown(self.paths) if any(path.is_relative_to(one) for one in private)]
         return {
-            "kind": KIND,
+            "kind": self.kind,
             "privileged": self.privileged,
             "user": NOBODY,
             "home": HOME,
@@ -73,7 +73,11 @@ class Bubblewrap:
         parts = [["--die-with-parent", "--new-session"], self._rights(), self._environment(), self._system()]
         parts += [self._folders(sockets), *(["--bind", str(folder), at] for at, folder in base.binds().items())]
         parts += [["--remount-ro", "/dev"], ["--remount-ro", "/"], ["--chdir", "/tmp"]]
-        return base.start([self.program, *(word for part in parts for word in part), "--", *argv])
+        return base.start([*self.starter(), *(word for part in parts for word in part), "--", *argv])
+
+    def starter(self) -> list[str]:
+        """The words before the arguments."""
+        return [self.program]
 
     def close(self) -> None:
         """Remove the control groups of servers that have ended."""

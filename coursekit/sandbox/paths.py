@@ -41,7 +41,7 @@ class Paths:
 
 def shown(paths: Paths) -> list[Path]:
     """Files and folders to be shown beside those of the system, under these names; some are links to others of them."""
-    named = [path.absolute() for path in (*paths.packages, *paths.data, *_own_modules())]
+    named = [path.absolute() for path in (*paths.packages, *paths.data, *own_modules())]
     return list(dict.fromkeys([*_outermost(_python()), *named, *(path.resolve() for path in named)]))
 
 
@@ -73,7 +73,7 @@ def system_folders() -> list[tuple[Path, str | None]]:
     return found
 
 
-def _own_modules() -> list[Path]:
+def own_modules() -> list[Path]:
     """The part of coursekit that runs inside."""
     package = Path(__file__).resolve().parent.parent
     return [package / "__init__.py", package / "bridges"]

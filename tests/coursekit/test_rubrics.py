@@ -174,3 +174,22 @@ def test_the_rubrics_of_this_course_are_shown_with_their_tables(folder):
     assert page.count("<table>") == 1
     assert page.count("<tr>") >= 4
     assert not re.search("<h[1-6]", page)
+
+
+def test_a_rubric_is_written_into_the_text_of_a_notebook_as_if_the_notebook_were_written_anew():
+    """A hundred notebooks, drawn with a seed, whose texts hold what looks like the beginning or end of a cell."""
+    chance = random.Random(2)
+    texts = ["  {", " ],", '"cells": [', "x = 1\n  {\n ],\n", "", "\u2028\u00e9\n", "def f():\n    return {}"]
+    for _ in range(100):
+        cells = []
+        for number in range(chance.randrange(1, 9)):
+            metadata = mark(f"cell-{number}", locked=True) if chance.random() < 0.7 else {}
+            cells.append(new_markdown_cell(chance.choice(texts), metadata=metadata, id=f"id-{number}"))
+        nb = nbformat.v4.new_notebook(cells=cells)
+        names = [name for name in map(notebooks.grade_id, cells) if name and chance.random() < 0.5]
+        wanted = {name: rubrics._cell(name, chance.choice(texts), []) for name in names}
+        data = notebooks.dumps(nb)
+        for cell in reversed(cells):
+            if (above := wanted.get(str(notebooks.grade_id(cell)))) is not None:
+                nb.cells.insert(nb.cells.index(cell), above)
+        assert rubrics._splice(data, wanted) == notebooks.dumps(nb)

@@ -117,7 +117,8 @@ def test_root_grades_like_an_ordinary_user(as_root):
 def trusted() -> Result:
     """Attacks that do not stop the grader, without a sandbox but in the cage: do they attack anything at all?"""
     attacks = ["04-*", "06-*", "27-*", "29-*", "32*"]
-    return results.run({"hostile": attacks, "options": ["--i-trust-the-submissions", *ONE]}, has_bubblewrap=False)
+    options = ["--sandbox", "none", "--i-trust-the-submissions", *ONE]
+    return results.run({"hostile": attacks, "options": options}, has_bubblewrap=False)
 
 
 @pytest.mark.parametrize("student", ["06-looks-for-hidden-tests", "27-calls-home", "29-reads-secrets"])
@@ -134,7 +135,8 @@ def test_the_gradebook_can_be_changed_where_there_is_no_sandbox(trusted):
     assert any(cell[2] == 100 for submission in stored for cell in submission["cells"].values())
 
 
-def test_without_bubblewrap_and_without_consent_nothing_is_graded():
-    result = results.run({"hostile": ["06-*"]}, has_bubblewrap=False)
+@pytest.mark.parametrize(("kind", "words"), [("none", "--i-trust-the-submissions"), ("bubblewrap", "does not work")])
+def test_without_a_sandbox_and_without_consent_nothing_is_graded(kind, words):
+    result = results.run({"hostile": ["06-*"], "options": ["--sandbox", kind]}, has_bubblewrap=False)
     assert (result.facts["runs"][0]["code"], result.records) == (1, {})
-    assert "--i-trust-the-submissions" in result.log
+    assert words in result.log

@@ -176,6 +176,20 @@ def test_when_their_parent_is_killed_server_and_kernels_end_and_their_folder_goe
     after.rmdir()
 
 
+def test_a_folder_of_a_process_that_was_killed_before_any_server_started_goes_with_the_next_one():
+    code = "from coursekit.kernels.process import short_folder; print(short_folder(), flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as owner:
+        assert owner.stdout is not None
+        left = Path(owner.stdout.readline().strip())
+        process.drop_folder(process.short_folder())
+        assert left.is_dir()  # its owner is alive
+        owner.kill()
+    process.drop_folder(process.short_folder())
+    assert not left.exists()
+
+
 def test_paths_of_sockets_fit_wherever_temporary_files_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     deep = tmp_path / ("x" * 60)
     deep.mkdir()

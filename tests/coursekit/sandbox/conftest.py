@@ -46,8 +46,8 @@ def bubblewrap() -> str:
     pytest.skip("needs bubblewrap (on Debian: apt-get install bubblewrap)")
 
 
-def _as_somebody(program: str) -> list[str]:
-    """A prefix that makes root an ordinary user who may read the Python that runs this."""
+def _as_somebody(program: str, *, stay: bool = False) -> list[str]:
+    """A prefix that makes root an ordinary user who may read the Python that runs this; or nobody else, with `stay`."""
     if shutil.which("setpriv") is None:
         pytest.skip("needs setpriv (on Debian: apt-get install util-linux)")
     words = [program, "--bind", "/", "/", "--dev-bind", "/dev", "/dev"]
@@ -65,6 +65,8 @@ def _as_somebody(program: str) -> list[str]:
         if inner:
             words += [word for parent in inner[1:] for word in ("--perms", "0755", "--dir", str(parent))]
             words += ["--ro-bind", str(folder), str(folder)]
+    if stay:
+        return [*words, "--cap-add", "ALL", "--"]
     user = ["setpriv", f"--reuid={SOMEBODY}", f"--regid={SOMEBODY}", "--clear-groups"]
     user += ["--bounding-set=-all", "--inh-caps=-all"]
     return [*words, "--cap-add", "ALL", "--", *user, "--"]
@@ -80,6 +82,16 @@ def prefix(request: pytest.FixtureRequest, bubblewrap: str) -> list[str]:
     return _as_somebody(bubblewrap) if request.param == "user" else []
 
 
+@pytest.fixture(params=["root", "user"])
+def open_prefix(request: pytest.FixtureRequest, bubblewrap: str) -> list[str]:
+    """The same, where the Python that runs this can be read by everybody, whoever starts it."""
+    if os.geteuid() != 0:
+        if request.param == "root":
+            pytest.skip("needs root")
+        return []
+    return _as_somebody(bubblewrap, stay=request.param == "root")
+
+
 Sandboxed = Callable[..., Run]
 
 
@@ -89,6 +101,7 @@ def task(tmp_path: Path) -> Callable[..., dict[str, Any]]:
 
     def make(codes: Sequence[str] = (), *, limits: Mapping[str, float] | None = None, **other: Any) -> dict[str, Any]:
         usual = {
+            "tier": "bubblewrap",
             "before": "",
             "outside": "",
             "name": "",

@@ -1,4 +1,4 @@
-"""Runs server.py in a bubblewrap, as the user who starts this script: argv[1] is a task, JSON.
+"""Runs server.py in a sandbox, as the user who starts this script: argv[1] is a task, JSON.
 
 It prints what the server prints. With "die" it kills itself when every kernel is ready.
 """
@@ -12,14 +12,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from coursekit.sandbox import bubblewrap, groups, paths
+from coursekit.sandbox import bubblewrap, groups, landlock, namespaces, paths
 from coursekit.sandbox.probe import probe
 
 HERE = Path(__file__).resolve().parent
 
 
-class Bubblewrap(bubblewrap.Bubblewrap):
-    """The same with some of its arguments left out."""
+class Gaps:
+    """Mixed in: the same with some of its arguments left out."""
 
     def command(self, argv: list[str], *, sockets: Path) -> list[str]:
         command = super().command(argv, sockets=sockets)
@@ -27,6 +27,21 @@ class Bubblewrap(bubblewrap.Bubblewrap):
             at = next(at for at in range(len(command)) if command[at : at + len(words)] == words)
             del command[at : at + len(words)]
         return command
+
+
+class Bubblewrap(Gaps, bubblewrap.Bubblewrap):
+    """bwrap's."""
+
+
+class Namespaces(Gaps, namespaces.Namespaces):
+    """Our launcher's."""
+
+
+class Landlock(Gaps, landlock.Landlock):
+    """Without namespaces."""
+
+
+TIERS = {"bubblewrap": Bubblewrap, "namespaces": Namespaces, "landlock": Landlock}
 
 
 def change_modules(folder: Path) -> None:
@@ -39,15 +54,17 @@ def change_modules(folder: Path) -> None:
         text = path.read_text()
         assert old in text, f"{module}.py has changed, there is no {old!r} in it"
         path.write_text(text.replace(old, new))
-    paths._own_modules = lambda: [package / "__init__.py", package / "bridges"]
+    paths.own_modules = lambda: [package / "__init__.py", package / "bridges"]
+    landlock.own_modules = paths.own_modules
     bubblewrap.importable = lambda _: [folder]
 
 
 task = json.loads(sys.argv[1])
 exec(task["outside"])
 course = Path(task["course"])
-with tempfile.TemporaryDirectory(prefix=f"k-{task['name']}") as folder:
-    sandbox = Bubblewrap(paths.Paths(course=course), place=groups.find() if task["groups"] else None)
+with tempfile.TemporaryDirectory(prefix=f"d-{task['name']}") as folder:
+    options = {"place": groups.find()} if task["groups"] else {}
+    sandbox = TIERS[task["tier"]](paths.Paths(course=course), **options)
     if task["edits"]:
         change_modules(Path(folder))
     if task["probe"]:
@@ -64,7 +81,7 @@ with tempfile.TemporaryDirectory(prefix=f"k-{task['name']}") as folder:
         if line == "READY\n":
             if task["die"]:
                 os.kill(os.getpid(), signal.SIGKILL)
-            for base in sandbox.bases:
+            for base in getattr(sandbox, "bases", ()):
                 found = {str(path): path.read_text() for path in next(iter(base.folders.values())).glob("*/*.max")}
                 print("GROUPS", json.dumps(found), flush=True)
         print(line, end="", flush=True)

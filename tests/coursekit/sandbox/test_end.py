@@ -100,7 +100,7 @@ def test_all_ends_with_the_server(task, drive, token):
 
 def test_all_ends_with_the_worker_that_started_the_server(task, drive, token):
     done = drive(task([LEAVE_ONE_BEHIND.format(token=token, last=STAY)], die=True, name=token))
-    for folder in Path("/tmp").glob(f"k-{token}*"):
+    for folder in Path("/tmp").glob(f"d-{token}*"):
         shutil.rmtree(folder)
     assert done.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL)
     assert "reason" not in done.stdout

@@ -15,23 +15,11 @@ from coursekit.sandbox.bubblewrap import Bubblewrap
 from coursekit.sandbox.none import Nothing
 from coursekit.sandbox.paths import Paths
 from coursekit.sandbox.probe import Report, probe
+from coursekit.sandbox.promises import PROMISES
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
 
 ROOT = Path(__file__).resolve().parents[3]
-ATTEMPTS = {
-    "network",
-    "reading",
-    "writing",
-    "processes",
-    "environment",
-    "capabilities",
-    "tracing",
-    "files",
-    "disk",
-    "memory",
-    "forks",
-}
 # One wall taken down: which attempt notices, what is changed in which module, what is left out of bwrap's arguments.
 Gap = tuple[str, list[tuple[str, str, str]], list[list[str]]]
 GAPS: dict[str, Gap] = {
@@ -40,7 +28,7 @@ GAPS: dict[str, Gap] = {
         [("isolation", "linux.NEWNET | ", ""), ("surroundings", "    linux.loopback_up()", "")],
         [["--unshare-net"]],
     ),
-    "no ipc namespace": ("processes", [("isolation", "linux.NEWIPC | ", "")], [["--unshare-ipc"]]),
+    "no ipc namespace": ("sight", [("isolation", "linux.NEWIPC | ", "")], [["--unshare-ipc"]]),
     "the sockets of others": (
         "reading",
         [
@@ -49,7 +37,7 @@ GAPS: dict[str, Gap] = {
         ],
         [],
     ),
-    "no seal": ("writing", [("isolation", "            linux.make_readonly(sockets)", "            pass")], []),
+    "no seal": ("sealing", [("isolation", "            linux.make_readonly(sockets)", "            pass")], []),
     "a root folder that can be written": ("writing", [], [["--remount-ro", "/"]]),
     "devices that can be added": ("writing", [], [["--remount-ro", "/dev"]]),
     "the environment": ("environment", [], [["--clearenv"]]),
@@ -59,25 +47,28 @@ GAPS: dict[str, Gap] = {
         [],
     ),
     "user namespaces": ("capabilities", [("surroundings", '.write_text("0")', '.write_text("9")')], []),
-    "keys": ("capabilities", [("isolation", "    linux.refuse_system_calls()", "")], []),
+    "keys": ("capabilities", [("isolation", "    seccomp.refuse_few()", "")], []),
     "a watcher that can be traced": (
         "tracing",
         [("isolation", "        linux.set_dumpable(False)\n        linux.die", "        linux.die")],
         [],
     ),
-    "open files": ("files", [("isolation", "    _close_files({heard,", "    ({heard,")], []),
+    "open files": ("files", [("isolation", "    close_files({heard,", "    ({heard,")], []),
     "no size": ("disk", [("surroundings", "size={disk_bytes},", "")], []),
     "no limit of memory": (
         "memory",
         [
-            ("isolation", "        resource.RLIMIT_DATA: present", "        -1: present"),
-            ("isolation", "in wanted.items():", "in wanted.items():\n        if name < 0:\n            continue"),
+            ("limits", "        resource.RLIMIT_DATA: present", "        -1: present"),
+            ("limits", "in wanted.items():", "in wanted.items():\n        if name < 0:\n            continue"),
         ],
         [],
     ),
     "no limit of processes": (
         "forks",
-        [("isolation", "if counts_processes():", "if False:"), ("watcher", 'return "processes" if', 'return "" if')],
+        [
+            ("isolation", "if counts_processes() else None", "if False else None"),
+            ("watcher", 'return "processes" if', 'return "" if'),
+        ],
         [],
     ),
 }
@@ -87,7 +78,7 @@ ONLY_AS_USER = {"a root folder that can be written", "devices that can be added"
 def test_every_attempt_is_in_vain(task, drive):
     kind, holds, attempts, sentence = json.loads(drive(task(probe=True)).stdout)
     assert holds, sentence
-    assert set(attempts) == ATTEMPTS
+    assert set(attempts) == set(PROMISES["bubblewrap"])
     assert kind == "bubblewrap"
 
 
@@ -113,7 +104,7 @@ def test_a_folder_that_should_not_be_seen_is_noticed(bubblewrap, tmp_path, monke
     (tmp_path / "solution.ipynb").touch()
     monkeypatch.setattr(bubblewrap_module, "shown", lambda paths: [*paths_module.shown(paths), tmp_path])
     report = probe(Bubblewrap(Paths(course=tmp_path)))
-    assert report.got == {"reading": [str(tmp_path / "solution.ipynb")]}, report
+    assert report.got == {name: [str(tmp_path / "solution.ipynb")] for name in ("reading", "names")}, report
 
 
 def test_a_course_folder_is_empty_but_for_what_it_shows(bubblewrap, tmp_path, monkeypatch):
@@ -163,6 +154,7 @@ def test_paths_that_show_the_course_or_nothing_are_refused(tmp_path):
 
 def test_without_a_sandbox_nothing_is_chosen_but_by_trust(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sandbox, "offered", lambda paths, kind: [Bubblewrap(paths)])
     with pytest.raises(
         CourseError, match=r"bubblewrap does not work here .*there is no program 'bwrap'.*--i-trust-the-submissions"
     ):
@@ -174,6 +166,7 @@ def test_without_a_sandbox_nothing_is_chosen_but_by_trust(tmp_path, monkeypatch)
 
 
 def test_a_sandbox_that_does_not_hold_is_not_chosen(monkeypatch):
+    """Neither this one nor any that comes after it."""
     got = {"network": ["a way to other computers"]}
     monkeypatch.setattr(sandbox, "probe", lambda box: Report(box.kind, ("network",), got))
     with pytest.raises(CourseError, match=r"does not hold here.*a way to other computers"):
@@ -199,3 +192,54 @@ def test_a_program_that_does_something_else_is_no_sandbox(tmp_path):
 def test_a_sandbox_is_chosen_where_it_holds(bubblewrap):
     chosen = sandbox.choose(Paths(course=ROOT, packages=(ROOT / "genlib",)), trust=False)
     assert chosen.kind == "bubblewrap"
+
+
+def _only(monkeypatch, *kinds: str) -> list[str]:
+    """Let these kinds hold and no others; gives the list of those that will have been tried."""
+    tried: list[str] = []
+
+    def judge(box):
+        tried.append(box.kind)
+        return Report(box.kind, ("network",), {} if box.kind in kinds else {"network": ["a way out"]})
+
+    monkeypatch.setattr(sandbox, "probe", judge)
+    return tried
+
+
+@pytest.mark.parametrize("kind", ["bubblewrap", "namespaces", "landlock"])
+def test_the_best_kind_that_holds_is_chosen(kind, monkeypatch):
+    tried = _only(monkeypatch, "landlock", kind)
+    assert sandbox.choose(Paths(course=ROOT), trust=True).kind == kind
+    order = list(dict.fromkeys(tried))
+    assert order == ["bubblewrap", "namespaces", "landlock"][: order.index(kind) + 1]
+
+
+def test_a_kind_that_is_asked_for_is_the_only_one_that_is_tried(monkeypatch):
+    tried = _only(monkeypatch, "bubblewrap", "landlock")
+    assert sandbox.choose(Paths(course=ROOT), trust=False, kind="landlock").kind == "landlock"
+    assert tried == ["landlock"]
+    with pytest.raises(CourseError, match=r"by namespaces on this computer: namespaces does not hold here.*a way out"):
+        sandbox.choose(Paths(course=ROOT), trust=True, kind="namespaces")
+    with pytest.raises(CourseError, match=r"'jail' is no kind of sandbox\. There are bubblewrap, namespaces, landlock"):
+        sandbox.choose(Paths(course=ROOT), trust=True, kind="jail")
+
+
+def test_no_sandbox_at_all_is_used_only_by_trust(monkeypatch):
+    tried = _only(monkeypatch, "bubblewrap")
+    with pytest.raises(CourseError, match=r"asked for no sandbox\..*--i-trust-the-submissions"):
+        sandbox.choose(Paths(course=ROOT), trust=False, kind="none")
+    assert sandbox.choose(Paths(course=ROOT), trust=True, kind="none").kind == "none"
+    assert tried == []
+
+
+@pytest.mark.parametrize(
+    ("system", "words"),
+    [("darwin", "On macOS nothing isolates.*processor time and file sizes"), ("win32", "On Windows.*only the time")],
+)
+def test_where_there_is_no_linux_it_is_said_what_is_not_isolated(system, words, monkeypatch):
+    monkeypatch.setattr(sandbox.sys, "platform", system)
+    with pytest.raises(CourseError, match=f"{words}.*your own rights.*Linux.*--i-trust-the-submissions"):
+        sandbox.choose(Paths(course=ROOT), trust=False)
+    with pytest.raises(CourseError, match="landlock needs Linux"):
+        sandbox.choose(Paths(course=ROOT), trust=True, kind="landlock")
+    assert sandbox.choose(Paths(course=ROOT), trust=True).kind == "none"

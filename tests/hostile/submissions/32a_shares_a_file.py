@@ -1,6 +1,7 @@
 """Row 32: leaves a file in /tmp and a server at a port, and looks whether another student was there."""
 
 # %% double
+import errno
 import os
 import socket
 import time
@@ -15,7 +16,7 @@ for folder in ("/tmp", "/dev/shm"):
 try:
     server = socket.create_server(("127.0.0.1", 5555))
 except OSError as error:
-    print("LOOT: the port is taken", error)
+    print("LOOT: the port is taken" if error.errno == errno.EADDRINUSE else "TRIED", error)
 time.sleep(1)
 print("TRIED")
 
