@@ -103,7 +103,7 @@ class ConditionalVAE(nn.Module):
 
     @torch.no_grad()
     def sample(self, n: int, *, y: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Draw n examples from p(x|y), ``(n, *data_shape)``, for n conditions y: z from the prior, then x with its noise.
+        """Draw n examples from p(x|y), ``(n, *data_shape)``, for n conditions y: z from the prior, then x.
 
         Raises ``ValueError`` unless there are n conditions.
         """
