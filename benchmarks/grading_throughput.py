@@ -14,7 +14,8 @@ NOTE = """
 One of nbgrader's or otter's submissions takes so long that only the number in the table is graded, half of nbgrader's
 before ours and half after; 's each' is their median, and the throughput is computed from it, relative to nbgrader's.
 Nobody's start-up counts, but in the row that says so: there ours import all modules, once for each worker.
-'In cells' is measured in the kernel, imports included; the overhead is what a worker spends on a notebook beyond it."""
+'In cells' is measured in the kernel, imports included; the overhead is what a worker spends on a notebook beyond it;
+with a worker on every core it contains what workers, kernels and the writer of the gradebook wait for each other."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def throughput(plan: Plan) -> list[Goal]:
     rows, goals = [], []
     for assignment in plan.ours:
         name = NAMES[assignment]
-        stock, times, ours = _in_turn(plan, assignment)
+        stock, times, ours, alone = _in_turn(plan, assignment)
         usual, steady = statistics.median(times), ours.run.steady(WORKERS)
         rows += [
             _row(name, "nbgrader, its API", len(times), usual, usual, stock.in_cells, usual - stock.in_cells),
@@ -52,8 +53,20 @@ def throughput(plan: Plan) -> list[Goal]:
                 WORKERS * steady - ours.in_cells,
             ),
             _row(name, "the same and its start-up", len(ours.run.done), ours.run.whole, usual),
+            _row(
+                name,
+                "course grade, 1 worker",
+                len(alone.run.done),
+                alone.run.steady(1),
+                usual,
+                alone.in_cells,
+                alone.run.steady(1) - alone.in_cells,
+            ),
         ]
-        goals.append(Goal(f"{name}: seconds of overhead for a notebook", WORKERS * steady - ours.in_cells, 0.5))
+        goals += [
+            Goal(f"{name}: seconds of overhead for a notebook, 1 worker", alone.run.steady(1) - alone.in_cells, 0.5),
+            Goal(f"{name}: the same, {WORKERS} workers", WORKERS * steady - ours.in_cells, 0.5),
+        ]
         if assignment == SHORT:
             goals.append(Goal(f"{name}: throughput, ratio to nbgrader", usual / steady, 20, at_least=True))
             rows += _otter(name, plan.otter, usual)
@@ -62,15 +75,19 @@ def throughput(plan: Plan) -> list[Goal]:
     return goals
 
 
-def _in_turn(plan: Plan, assignment: str) -> tuple[Graded, list[float], Graded]:
-    """Nbgrader, `course grade`, nbgrader: the last of the first, the seconds of all of the first, the second."""
+def _in_turn(plan: Plan, assignment: str) -> tuple[Graded, list[float], Graded, Graded]:
+    """Nbgrader, `course grade`, the same with one worker, nbgrader.
+
+    Returns the last run of nbgrader, the seconds of all its submissions, and the two runs of `course grade`.
+    """
     n = plan.ours[assignment]
     half = (plan.stock[assignment] + 1) // 2
     with a_class(assignment, n) as class_:
         before = graded(STOCK, class_, half)
         ours = graded(OURS, class_, n, WORKERS)
+        alone = graded(OURS, class_, max(n // 3, 2))
         after = graded(STOCK, class_, half)
-    return after, [*before.run.each(), *after.run.each()], ours
+    return after, [*before.run.each(), *after.run.each()], ours, alone
 
 
 def _row(

