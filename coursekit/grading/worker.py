@@ -6,6 +6,8 @@ course, so it can be sent through any `concurrent.futures.Executor`, to another 
 """
 
 import atexit
+import copy
+import functools
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -129,9 +131,15 @@ def _with_secrets(nb: NotebookNode, released: NotebookNode) -> set[int]:
     }
 
 
+@functools.lru_cache(maxsize=8)
+def _loaded(data: bytes) -> NotebookNode:
+    """A notebook that is the same for every submission of an assignment; nobody may change it."""
+    return notebooks.loads(data)
+
+
 def _nothing_to_run(tests: NotebookNode, state: str, reason: str, next_step: str) -> tuple[bytes, dict[str, Any]]:
     """A notebook without answers in which every test says why it gives no points."""
-    found = []
+    tests, found = copy.deepcopy(tests), []
     for cell in tests.cells:
         if notebooks.is_test(cell):
             add_error(cell, "NotGraded", reason)
@@ -158,7 +166,7 @@ def grade_notebook(
     when no worker was opened.
     """
     begun = time.monotonic()
-    released, with_tests = notebooks.loads(release), notebooks.loads(tests)
+    released, with_tests = _loaded(release), _loaded(tests)
     if submission is None:
         return _nothing_to_run(
             with_tests, MISSING if not problem else UNREADABLE, problem or "Nothing was handed in.", RESUBMIT

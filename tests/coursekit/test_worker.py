@@ -128,6 +128,17 @@ def test_what_a_worker_gets_is_not_changed_by_it():
     assert nb == before
 
 
+def test_one_submission_after_the_other_gets_what_it_gets_alone(monkeypatch):
+    """What is the same for all of them is read once; whatever a submission is, the next one finds it unchanged."""
+    data = notebooks.dumps(release())
+    hopeless = [(None, ""), (b"{", ""), (None, "nobody can open it")]
+    alone = [grade_notebook(submission, data, data, Limits(), None, problem) for submission, problem in hopeless]
+    first = graded(monkeypatch, {"a": "x"}, {"t1": "bad"})
+    again = [grade_notebook(submission, data, data, Limits(), None, problem) for submission, problem in hopeless]
+    assert again == alone
+    assert graded(monkeypatch, {"a": "x"}, {"t1": "bad"}) == first
+
+
 def test_kernel_limits_come_from_the_notebook_where_they_make_sense_otherwise_from_the_course():
     nb = release()
     nb.metadata["coursekit"] |= {"memory_bytes": 5e8, "processes": "many", "disk_bytes": True, "cpu_seconds": math.inf}
