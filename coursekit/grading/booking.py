@@ -122,6 +122,8 @@ class Booking:
     def _rows(self, kind: Any, notebook: SubmittedNotebook) -> dict[str, Any]:
         # by both columns of the table's only index: by the notebook alone, a thousand submissions would be read for one
         names = self._cells[notebook.name]
+        if notebook.id in self._book.fresh:
+            return {names[cell]: row for cell, row in self._book.fresh[notebook.id][kind].items()}
         rows = self._session.query(kind).filter(kind.cell_id.in_(names), kind.notebook_id == notebook.id)
         return {names[row.cell_id]: row for row in rows}
 

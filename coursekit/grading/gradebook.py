@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-import sqlalchemy
 from nbformat import NotebookNode
 from nbgrader.api import Comment, Grade, Gradebook, SubmittedAssignment, SubmittedNotebook
 from nbgrader.api import Course as CourseRow
@@ -33,6 +32,7 @@ class HeldGradebook(Gradebook):
         with database.opening(self.url):
             super().__init__(database.patient(self.url, PATIENCE_SECONDS), course.directory.course_id)
         self.session = self.db()
+        self.fresh: dict[str, dict[Any, dict[str, Any]]] = {}
         self._cells: dict[str, dict[Any, list[tuple[str, str]]]] = {}
         self._write_down_course()
         database.explain(self.engine, self.url, PATIENCE_SECONDS)
@@ -41,7 +41,8 @@ class HeldGradebook(Gradebook):
     def add_submission(self, assignment: str, student: str, **kwargs: Any) -> SubmittedAssignment:
         """As nbgrader's own does: the submission with a row for each grade and comment, but all rows of a kind at once.
 
-        nbgrader makes them one by one, from cells that it looks up for every submission anew.
+        nbgrader makes them one by one, from cells that it looks up for every submission anew. Until `at_once` ends the
+        rows stand in `fresh`, by notebook, kind and cell, so that nobody has to look for them.
         """
         if "timestamp" in kwargs:
             kwargs["timestamp"] = parse_utc(kwargs["timestamp"])
@@ -52,10 +53,13 @@ class HeldGradebook(Gradebook):
         }
         self.session.add(submission)
         self.session.flush()
+        self.fresh = {part.id: {Grade: {}, Comment: {}} for part in parts.values()}
         for kind, cells in self._cells_of(assignment).items():
-            rows = [{"cell_id": cell, "notebook_id": parts[notebook].id} for notebook, cell in cells]
-            if rows:
-                self.session.execute(sqlalchemy.insert(kind), rows)
+            extra = {"needs_manual_grade": True} if kind is Grade else {}
+            for notebook, cell in cells:
+                row = kind(cell_id=cell, notebook_id=parts[notebook].id, **extra)
+                self.fresh[parts[notebook].id][kind][cell] = row
+                self.session.add(row)
         return submission
 
     def _cells_of(self, assignment: str) -> dict[Any, list[tuple[str, str]]]:
@@ -89,6 +93,8 @@ class HeldGradebook(Gradebook):
         except BaseException:
             self.session.rollback()
             raise
+        finally:
+            self.fresh = {}
 
 
 class _SaveCells(SaveCells):
