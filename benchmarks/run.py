@@ -11,6 +11,7 @@ BENCHMARKS = [
     "colour_patches",
     "grading",
     "import_time",
+    "latent_variables",
     "lectures",
     "masked_convolution",
     "pixel_sampling",
