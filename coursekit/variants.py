@@ -100,10 +100,11 @@ def load_variants(folder: str | Path) -> list[Variant]:
 
     misconceptions.py holds MISCONCEPTIONS, alternatives.py ALTERNATIVES: lists of dictionaries with `name`, `answer`,
     and either `code` (the whole cell) or `change` (a list of (old, new) texts, each old one once in the solution's
-    cell); a misconception also has `fails`, `check` and `hint`. Raises CourseError where an entry does not fit.
+    cell); a misconception also has `fails`, `check` and `hint`. The cell that `answer` names says to which notebook an
+    entry belongs, so all notebooks of an assignment need different names. Raises CourseError where an entry does not fit.
     """
     folder = Path(folder)
-    cells = {name: cell for _, nb in _read(folder) for name, cell in notebooks.by_id(nb).items()}
+    cells = _cells(folder)
     variants = [_variant(item, cells, wrong=True) for item in _list(folder / "misconceptions.py", "MISCONCEPTIONS")]
     variants += [_variant(item, cells, wrong=False) for item in _list(folder / "alternatives.py", "ALTERNATIVES")]
     names = [variant.name for variant in variants]
@@ -147,8 +148,8 @@ def made_checks(folder: str | Path) -> dict[str, Any]:
         blank = Path(scratch) / folder.name
         shutil.copytree(folder, blank)
         (blank / "checks.json").write_text(json.dumps(content), encoding="utf-8")  # every check fails, after it looked
+        content["forbidden"] = _forbidden([nb for _, nb in _read(blank)])
         for _, nb in _read(blank):
-            content["forbidden"] |= notebooks.options(nb).get("forbidden", {})
             mine = {v.name: v for v in misconceptions if v.answer in notebooks.by_id(nb)}
             stops = {name: _check_cell(nb, v.check) for name, v in mine.items()}
             for name, record in _execute(blank, nb, mine, stops):
@@ -190,6 +191,21 @@ def _read(folder: Path) -> list[tuple[Path, NotebookNode]]:
     return [(path, nbformat.read(path, as_version=4)) for path in paths]
 
 
+def _cells(folder: Path) -> dict[str, dict[str, NotebookNode]]:
+    """The answers and the graded cells of each notebook; raises CourseError when two notebooks share a name."""
+    found: dict[str, dict[str, NotebookNode]] = {}
+    for path, nb in _read(folder):
+        own = {n: c for n, c in notebooks.by_id(nb).items() if notebooks.is_answer(c) or notebooks.is_graded(c)}
+        for other, cells in found.items():
+            if twice := sorted(own.keys() & cells.keys()):
+                raise CourseError(
+                    f"{folder}: {other} and {path.name} both have cells called {', '.join(map(repr, twice))}; give "
+                    "one of them other names, because the entries of variants name cells and no notebook"
+                )
+        found[path.name] = own
+    return found
+
+
 def _list(path: Path, name: str) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
@@ -199,8 +215,9 @@ def _list(path: Path, name: str) -> list[dict[str, Any]]:
     return found
 
 
-def _variant(item: dict[str, Any], cells: dict[str, NotebookNode], *, wrong: bool) -> Variant:
+def _variant(item: dict[str, Any], found: dict[str, dict[str, NotebookNode]], *, wrong: bool) -> Variant:
     name, answer = item.get("name", "(no name)"), item.get("answer", "")
+    cells: dict[str, NotebookNode] = next((own for own in found.values() if answer in own), {})
     unknown = [cell for cell in (answer, *item.get("fails", [])) if cell not in cells]
     if unknown:
         raise CourseError(f"variant {name!r}: the notebook has no cell with grade_id {', '.join(map(repr, unknown))}")
@@ -356,6 +373,19 @@ def _inputs_alone(content: dict[str, Any]) -> dict[str, Any]:
         cases = [{key: value for key, value in case.items() if key != "expected"} for case in check["cases"]]
         checks[name] = {key: value for key, value in check.items() if key != "mistakes"} | {"cases": cases}
     return content | {"forbidden": {}, "checks": checks}
+
+
+def _forbidden(nbs: Sequence[NotebookNode]) -> dict[str, list[str]]:
+    """The names that answers may not use: "*" holds what all notebooks forbid, the rest stands with each answer."""
+    rules = [notebooks.options(nb).get("forbidden", {}) for nb in nbs]
+    common = [name for name in rules[0].get("*", []) if all(name in own.get("*", []) for own in rules)]
+    found = {"*": common} if common else {}
+    for nb, own in zip(nbs, rules, strict=True):
+        rest = [name for name in own.get("*", []) if name not in common]
+        answers = [name for name, cell in notebooks.by_id(nb).items() if notebooks.is_answer(cell)]
+        with_rest = {name: [*own.get(name, []), *rest] for name in answers if rest}
+        found |= {name: names for name, names in own.items() if name != "*"} | with_rest
+    return found
 
 
 def _store(checks: dict[str, Any], misconception: Variant | None, record: Record) -> None:

@@ -71,7 +71,8 @@ class ClusterWorkers(Executor):
                 raise CourseError(f"No worker of the cluster can be used. {self._trouble}")
             if time.monotonic() - begun > self.patience:
                 raise self._nobody()
-            time.sleep(0.0 if self.ready else LOOK_SECONDS / 10)
+            if not self.ready:
+                self._closed.wait(LOOK_SECONDS / 10)
         self._watcher.start()
 
     def _register(self) -> None:

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from genlib import bounds
 from genlib.gaussian import gaussian_kl, gaussian_log_prob, reparameterize
-from genlib.likelihoods import bernoulli_log_prob, normal_log_prob
 from genlib.models.modes import evaluating
-from genlib.models.sequences import after_end, codes_of
+from genlib.models.observation import Observation, checked_shape
+from genlib.models.sequences import codes_of, lengths
 
 
 class CaptionEncoder(nn.Module):
@@ -25,8 +25,7 @@ class CaptionEncoder(nn.Module):
     def forward(self, y: Tensor) -> Tensor:
         codes = codes_of(y, self.levels)
         states, _ = self.reader(self.embedding(codes))  # (B, T, dim)
-        last = (~after_end(codes)).sum(1) - 1
-        found: Tensor = states[torch.arange(len(codes), device=codes.device), last]
+        found: Tensor = states[torch.arange(len(codes), device=codes.device), lengths(codes) - 1]
         return found
 
 
@@ -61,12 +60,9 @@ class ConditionalVAE(nn.Module):
         soft: bool = False,
     ) -> None:
         super().__init__()
-        self.data_shape = (data_shape,) if isinstance(data_shape, int) else tuple(data_shape)
-        if min(*self.data_shape, latent_dim, hidden_dim) < 1:
-            raise ValueError(f"received data_shape={data_shape}, {latent_dim=}, {hidden_dim=}; expected positive sizes")
-        if likelihood not in ("bernoulli", "normal"):
-            raise ValueError(f"{likelihood=} is unknown; expected 'bernoulli' or 'normal'")
-        self.condition, self.latent_dim, self.likelihood, self.soft = condition, latent_dim, likelihood, soft
+        self.data_shape = checked_shape(data_shape, latent_dim=latent_dim, hidden_dim=hidden_dim)
+        self.condition, self.latent_dim = condition, latent_dim
+        self.observation = Observation(likelihood, soft=soft)
         data_dim, given = math.prod(self.data_shape), int(condition.dim)  # type: ignore[arg-type]
         self.encoder = nn.Sequential(
             nn.Linear(data_dim + given, hidden_dim), nn.ReLU(), nn.Linear(hidden_dim, 2 * latent_dim)
@@ -74,8 +70,6 @@ class ConditionalVAE(nn.Module):
         self.decoder = nn.Sequential(
             nn.Linear(latent_dim + given, hidden_dim), nn.ReLU(), nn.Linear(hidden_dim, data_dim)
         )
-        if likelihood == "normal":
-            self.decoder_logvar = nn.Parameter(torch.zeros(()))
 
     def encode(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and logvar of q(z|x, y), each ``(B, latent_dim)``, for ``x (B, *data_shape)`` and B conditions y."""
@@ -83,15 +77,14 @@ class ConditionalVAE(nn.Module):
 
     def decode_mean(self, z: Tensor, y: Tensor) -> Tensor:
         """E[x|z, y], ``(B, *data_shape)``, for ``z (B, latent_dim)`` and B conditions y."""
-        parameters = self._decode(z, self.condition(y))
-        return parameters.sigmoid() if self.likelihood == "bernoulli" else parameters
+        return self.observation.mean(self._decode(z, self.condition(y)))
 
     def elbo(self, x: Tensor, y: Tensor, *, n_samples: int = 1, generator: torch.Generator | None = None) -> Tensor:
         """The evidence lower bound on log p(x|y), ``(B,)``, in nats, with ``n_samples`` draws of z per example."""
         given = self.condition(y)
         mean, logvar = self._encode(x, given)
         z = reparameterize(mean, logvar, n_samples=n_samples, generator=generator)  # (n_samples, B, latent_dim)
-        return bounds.elbo(self._score(x, self._decode(z, given)), gaussian_kl(mean, logvar))
+        return bounds.elbo(self.observation.log_prob(x, self._decode(z, given)), gaussian_kl(mean, logvar))
 
     def log_weights(self, x: Tensor, y: Tensor, *, n_samples: int, generator: torch.Generator | None = None) -> Tensor:
         """log p(x, z|y) - log q(z|x, y), ``(n_samples, B)``, in nats, for draws of z from q(z|x, y)."""
@@ -99,7 +92,7 @@ class ConditionalVAE(nn.Module):
         mean, logvar = self._encode(x, given)
         z = reparameterize(mean, logvar, n_samples=n_samples, generator=generator)
         log_prior = gaussian_log_prob(z, torch.zeros_like(z), torch.zeros_like(z))
-        return self._score(x, self._decode(z, given)) + log_prior - gaussian_log_prob(z, mean, logvar)
+        return self.observation.log_prob(x, self._decode(z, given)) + log_prior - gaussian_log_prob(z, mean, logvar)
 
     @torch.no_grad()
     def sample(self, n: int, *, y: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -114,11 +107,7 @@ class ConditionalVAE(nn.Module):
         like = next(self.parameters())
         z = torch.randn(n, self.latent_dim, generator=generator, dtype=like.dtype, device=like.device)
         with evaluating(self):
-            mean = self.decode_mean(z, y)
-        if self.likelihood == "bernoulli":
-            return torch.bernoulli(mean, generator=generator)
-        noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
-        return mean + torch.exp(0.5 * self.decoder_logvar) * noise
+            return self.observation.draw(self.decode_mean(z, y), generator=generator)
 
     def _encode(self, x: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         if x.shape[1:] != self.data_shape or len(given) != len(x):
@@ -134,8 +123,3 @@ class ConditionalVAE(nn.Module):
             raise ValueError(f"z has shape {tuple(z.shape)}; expected (..., {len(given)}, {self.latent_dim})")
         both = torch.cat([z, given.expand(*z.shape[:-1], -1)], -1)
         return self.decoder(both).reshape(*z.shape[:-1], *self.data_shape)
-
-    def _score(self, x: Tensor, parameters: Tensor) -> Tensor:
-        if self.likelihood == "bernoulli":
-            return bernoulli_log_prob(x, parameters, soft=self.soft)
-        return normal_log_prob(x, parameters, self.decoder_logvar)

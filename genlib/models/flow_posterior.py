@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from genlib import bounds
 from genlib.gaussian import gaussian_log_prob, reparameterize
 from genlib.masked import MaskedLinear
+from genlib.models.observation import checked_shape
 from genlib.models.vae import VAE
 
 
@@ -67,21 +68,14 @@ class FlowVAE(VAE):
     ) -> None:
         if min(n_steps, context_dim, flow_dim) < 1:
             raise ValueError(f"received {n_steps=}, {context_dim=}, {flow_dim=}; expected sizes of at least 1")
-        super().__init__(
-            data_shape,
-            latent_dim,
-            hidden_dim,
-            likelihood=likelihood,
-            beta=beta,
-            soft=soft,
-            encoder=encoder,
-            decoder=decoder,
+        shape = checked_shape(data_shape, latent_dim=latent_dim, hidden_dim=hidden_dim)
+        out = 2 * latent_dim + context_dim
+        own = encoder or nn.Sequential(
+            nn.Flatten(), nn.Linear(math.prod(shape), hidden_dim), nn.ReLU(), nn.Linear(hidden_dim, out)
         )
-        if encoder is None:
-            out = 2 * latent_dim + context_dim
-            self.encoder = nn.Sequential(
-                nn.Flatten(), nn.Linear(math.prod(self.data_shape), hidden_dim), nn.ReLU(), nn.Linear(hidden_dim, out)
-            )
+        super().__init__(
+            shape, latent_dim, hidden_dim, likelihood=likelihood, beta=beta, soft=soft, encoder=own, decoder=decoder
+        )
         self.flow = nn.ModuleList(
             InverseAutoregressiveStep(latent_dim, context_dim, flow_dim, reverse=index % 2 == 0)
             for index in range(n_steps)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from genlib.models.modes import evaluating
 from genlib.models.pixels import sum_of_conditionals
-from genlib.models.sequences import absorb, after_end, codes_of
+from genlib.models.sequences import absorb, codes_of, lengths
 
 
 class Seq2SeqAutoencoder(nn.Module):
@@ -41,7 +41,7 @@ class Seq2SeqAutoencoder(nn.Module):
         section 3.3).
         """
         codes = codes_of(x, self.levels)
-        length = (~after_end(codes)).sum(1)  # (B,), the first 0 included
+        length = lengths(codes)  # (B,)
         place = torch.arange(codes.shape[1], device=codes.device)
         backwards = (length.unsqueeze(1) - 1 - place).clamp_min(0)  # (B, T)
         states, _ = self.reader(self.embedding(codes.gather(1, backwards)))  # (B, T, hidden_dim)

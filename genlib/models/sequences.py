@@ -30,6 +30,11 @@ def after_end(x: Tensor, end: int | None = 0) -> Tensor:
     return is_end.cumsum(1) - is_end > 0
 
 
+def lengths(x: Tensor) -> Tensor:
+    """Number of codes up to and including the first 0, or all of them, int64 ``(B,)``, for codes ``x (B, T)``."""
+    return (~after_end(x)).sum(1)
+
+
 def absorb(logits: Tensor, x: Tensor, end: int | None) -> Tensor:
     """``logits (B, levels, T)``, but after the end of ``x (B, T)`` code 0 is certain: logit 0, the others -infinity.
 

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from genlib import bounds
 from genlib.gaussian import gaussian_kl, gaussian_log_prob, reparameterize
-from genlib.likelihoods import bernoulli_log_prob, normal_log_prob
 from genlib.models.modes import evaluating
+from genlib.models.observation import Observation, checked_shape
 
 
 class VAE(nn.Module):
@@ -37,12 +37,9 @@ class VAE(nn.Module):
         decoder: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        self.data_shape = (data_shape,) if isinstance(data_shape, int) else tuple(data_shape)
-        if min(*self.data_shape, latent_dim, hidden_dim) < 1:
-            raise ValueError(f"received data_shape={data_shape}, {latent_dim=}, {hidden_dim=}; expected positive sizes")
-        if likelihood not in ("bernoulli", "normal"):
-            raise ValueError(f"{likelihood=} is unknown; expected 'bernoulli' or 'normal'")
-        self.latent_dim, self.likelihood, self.beta, self.soft = latent_dim, likelihood, beta, soft
+        self.data_shape = checked_shape(data_shape, latent_dim=latent_dim, hidden_dim=hidden_dim)
+        self.latent_dim, self.beta = latent_dim, beta
+        self.observation = Observation(likelihood, soft=soft)
         data_dim = math.prod(self.data_shape)
         self.encoder = encoder or nn.Sequential(
             nn.Flatten(), nn.Linear(data_dim, hidden_dim), nn.ReLU(), nn.Linear(hidden_dim, 2 * latent_dim)
@@ -50,8 +47,13 @@ class VAE(nn.Module):
         self.decoder = decoder or nn.Sequential(
             nn.Linear(latent_dim, hidden_dim), nn.ReLU(), nn.Linear(hidden_dim, data_dim)
         )
-        if likelihood == "normal":
-            self.decoder_logvar = nn.Parameter(torch.zeros(()))
+
+    @property
+    def decoder_logvar(self) -> Tensor:
+        """log of the variance of p(x|z), a scalar that is learned. Raises ``ValueError`` for a Bernoulli."""
+        if self.observation.logvar is None:
+            raise ValueError("the likelihood is 'bernoulli', which has no variance of its own; expected 'normal'")
+        return self.observation.logvar
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and logvar of q(z|x), each ``(B, latent_dim)``, for ``x (B, *data_shape)``."""
@@ -68,14 +70,11 @@ class VAE(nn.Module):
 
     def decode_mean(self, z: Tensor) -> Tensor:
         """E[x|z] for ``z (*sample, latent_dim)``: ``(*sample, *data_shape)``, in [0, 1] for a Bernoulli."""
-        parameters = self.decode(z)
-        return parameters.sigmoid() if self.likelihood == "bernoulli" else parameters
+        return self.observation.mean(self.decode(z))
 
     def score(self, x: Tensor, parameters: Tensor) -> Tensor:
         """log p(x|z) in nats, ``(*sample, B)``, from what ``decode`` returned, ``(*sample, B, *data_shape)``."""
-        if self.likelihood == "bernoulli":
-            return bernoulli_log_prob(x, parameters, soft=self.soft)
-        return normal_log_prob(x, parameters, self.decoder_logvar)
+        return self.observation.log_prob(x, parameters)
 
     def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
         """log p(x|z) in nats, ``(*sample, B)``, for ``x (B, *data_shape)`` and ``z (*sample, B, latent_dim)``."""
@@ -108,11 +107,7 @@ class VAE(nn.Module):
         like = self._like()
         z = torch.randn(n, self.latent_dim, generator=generator, dtype=like.dtype, device=like.device)
         with evaluating(self):
-            mean = self.decode_mean(z)  # (n, *data_shape)
-        if self.likelihood == "bernoulli":
-            return torch.bernoulli(mean, generator=generator)
-        noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
-        return mean + torch.exp(0.5 * self.decoder_logvar) * noise
+            return self.observation.draw(self.decode_mean(z), generator=generator)
 
     @torch.no_grad()
     def reconstruct(self, x: Tensor) -> Tensor:

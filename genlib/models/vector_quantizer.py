@@ -59,8 +59,9 @@ class VectorQuantizer(nn.Module):
         self.beta, self.decay, self.revive_below, self.revival_decay = beta, decay, revive_below, revival_decay
         self.codebook = nn.Parameter(torch.randn(n_codes, dim), requires_grad=decay is None)
         self.register_buffer("usage", torch.ones(n_codes))  # choices per batch, a moving average
-        self.register_buffer("sums", self.codebook.detach().clone())
-        self.register_buffer("counts", torch.ones(n_codes))
+        if decay is not None:  # of the encodings that chose each code
+            self.register_buffer("sums", self.codebook.detach().clone())
+            self.register_buffer("counts", torch.ones(n_codes))
 
     @property
     def n_codes(self) -> int:
@@ -112,9 +113,10 @@ class VectorQuantizer(nn.Module):
     def _revive(self, dead: Tensor, flat: Tensor, generator: torch.Generator | None) -> None:
         rows = torch.randint(len(flat), (len(dead),), generator=generator, device=flat.device)
         self.codebook[dead] = flat[rows]
-        self.sums[dead] = flat[rows]
-        self.counts[dead] = 1.0
         self.usage[dead] = 1.0
+        if self.decay is not None:
+            self.sums[dead] = flat[rows]
+            self.counts[dead] = 1.0
 
     def _flat(self, z: Tensor) -> Tensor:
         if z.ndim < 2 or z.shape[1] != self.codebook.shape[1]:

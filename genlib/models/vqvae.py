@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from genlib.likelihoods import bernoulli_log_prob, normal_log_prob
 from genlib.models.gated_pixel_cnn import GatedPixelCNN
 from genlib.models.modes import evaluating
+from genlib.models.observation import Observation
 from genlib.models.vector_quantizer import Quantized, VectorQuantizer
 
 
@@ -43,16 +43,12 @@ class VQVAE(nn.Module):
             )
         if data_shape[1] % 2**n_halvings or data_shape[2] % 2**n_halvings:
             raise ValueError(f"{data_shape=} cannot be halved {n_halvings} times; expected H and W with that divisor")
-        if likelihood not in ("bernoulli", "normal"):
-            raise ValueError(f"{likelihood=} is unknown; expected 'bernoulli' or 'normal'")
-        self.data_shape, self.likelihood, self.soft = tuple(data_shape), likelihood, soft
+        self.data_shape, self.observation = tuple(data_shape), Observation(likelihood, soft=soft)
         self.code_shape = (data_shape[1] >> n_halvings, data_shape[2] >> n_halvings)
         self.encoder = _encoder(data_shape[0], code_dim, width, n_halvings)
         self.quantizer = VectorQuantizer(n_codes, code_dim, **options)
         self.decoder = _decoder(data_shape[0], code_dim, width, n_halvings)
         self.prior = prior or GatedPixelCNN((1, *self.code_shape), levels=n_codes, channels=32, n_layers=4)
-        if likelihood == "normal":
-            self.decoder_logvar = nn.Parameter(torch.zeros(()))
 
     def quantize(self, x: Tensor, *, generator: torch.Generator | None = None) -> Quantized:
         """The quantised encoding of ``x (B, C, H, W)``: values ``(B, code_dim, h, w)``, codes ``(B, h, w)``, loss."""
@@ -78,12 +74,12 @@ class VQVAE(nn.Module):
 
     def decode_mean(self, codes: Tensor) -> Tensor:
         """E[x|codes], ``(B, C, H, W)``, for ``codes (B, h, w)``."""
-        return self._mean(self.decode(codes))
+        return self.observation.mean(self.decode(codes))
 
     def objective(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
         """What training of everything but the prior maximises: log p(x|codes) minus the quantiser's loss, ``(B,)``."""
         values, _, loss = self.quantize(x, generator=generator)
-        return self._score(x, self.decoder(values)) - loss
+        return self.observation.log_prob(x, self.decoder(values)) - loss
 
     def elbo(self, x: Tensor) -> Tensor:
         """log p(x|codes) + log p(codes), ``(B,)`` in nats, at the codes of x: a lower bound on log p(x).
@@ -91,7 +87,7 @@ class VQVAE(nn.Module):
         All of q(codes|x) lies on these codes, so that it has no entropy to add; log p(x) sums over all codes.
         """
         codes = self.encode(x)
-        return self._score(x, self.decode(codes)) + self.prior.log_prob(codes.unsqueeze(1))  # type: ignore[operator]
+        return self.observation.log_prob(x, self.decode(codes)) + self.prior.log_prob(codes.unsqueeze(1))  # type: ignore[operator]
 
     @torch.no_grad()
     def reconstruct(self, x: Tensor) -> Tensor:
@@ -105,24 +101,14 @@ class VQVAE(nn.Module):
         if y is not None:
             raise ValueError("received labels y, but this model is not conditional; leave y out")
         with evaluating(self):
-            mean = self.decode_mean(self.sample_codes(n, generator=generator))
-        if self.likelihood == "bernoulli":
-            return torch.bernoulli(mean, generator=generator)
-        noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
-        return mean + torch.exp(0.5 * self.decoder_logvar) * noise
+            return self.observation.draw(
+                self.decode_mean(self.sample_codes(n, generator=generator)), generator=generator
+            )
 
     @torch.no_grad()
     def sample_codes(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
         """Draw n maps of codes from the prior, int64 ``(n, h, w)``."""
         return self.prior.sample(n, generator=generator).squeeze(1).long()  # type: ignore[operator]
-
-    def _mean(self, parameters: Tensor) -> Tensor:
-        return parameters.sigmoid() if self.likelihood == "bernoulli" else parameters
-
-    def _score(self, x: Tensor, parameters: Tensor) -> Tensor:
-        if self.likelihood == "bernoulli":
-            return bernoulli_log_prob(x, parameters, soft=self.soft)
-        return normal_log_prob(x, parameters, self.decoder_logvar)
 
 
 def _encoder(channels: int, code_dim: int, width: int, n_halvings: int) -> nn.Sequential:

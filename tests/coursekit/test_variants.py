@@ -248,6 +248,67 @@ def test_a_folder_without_a_notebook_is_refused(tmp_path):
         variants.check_assignment(tmp_path)
 
 
+@pytest.fixture
+def two(copy: Path) -> Path:
+    """The same assignment with a second notebook, whose cells have names of their own and another rule."""
+    nb = nbformat.read(copy / "tiny.ipynb", as_version=4)
+    nb.metadata["coursekit"] = {"forbidden": {"*": ["torch", "scipy"], "four-times": ["math"]}}
+    nb.cells = [
+        cell("given", CHECK),
+        cell("four-times", TWICE.replace("twice", "four_times").replace("2 * x", "4 * x"), solution=True),
+        cell("check-four-times", 'check("four-times", four_times)'),
+        cell("test-four-times", HIDDEN.format(call="four_times(5) == 20"), 2),
+    ]
+    nbformat.write(nb, copy / "second.ipynb")
+    nb = nbformat.read(copy / "tiny.ipynb", as_version=4)
+    nb.metadata["coursekit"] = {"forbidden": {"*": ["torch"], "twice": ["numpy"]}}
+    nbformat.write(nb, copy / "tiny.ipynb")
+    wrong = {"name": "plus-4", "answer": "four-times", "change": [("4 * x", "4 + x")], "fails": ["test-four-times"]}
+    wrong |= {"check": "four-times", "hint": "4 is added."}
+    right = {"name": "twice-twice", "answer": "four-times", "change": [("4 * x", "2 * x + 2 * x")]}
+    set_variants(copy, [*MISCONCEPTIONS, wrong], [*ALTERNATIVES, right])
+    content = json.loads((copy / "checks.json").read_text())
+    content["checks"]["four-times"] = {"cases": [{"inputs": {"x": 3}}]}
+    (copy / "checks.json").write_text(json.dumps(content))
+    variants.write_checks(copy)
+    return copy
+
+
+@pytest.mark.parametrize("fork", [pytest.param(True, id="forked"), pytest.param(False, id="one by one")])
+def test_each_notebook_of_an_assignment_runs_with_the_variants_of_its_own_answers(two, fork):
+    if fork and not variants.HAS_FORK:
+        pytest.skip("this platform cannot fork safely")
+    report = variants.check_assignment(two, fork=fork)
+    assert report.ok, str(report)
+    tests = {name: set(result.scores) for name, result in by_name(report).items()}
+    first, second = {"test-twice", "test-partial"}, {"test-four-times"}
+    assert tests["tiny"] == tests["sum"] == tests["shift"] == first
+    assert tests["second"] == tests["plus-4"] == tests["twice-twice"] == second
+
+
+def test_checks_of_two_notebooks_keep_the_rules_of_each(two):
+    content = json.loads((two / "checks.json").read_text())
+    assert content["forbidden"] == {"*": ["torch"], "twice": ["numpy"], "four-times": ["math", "scipy"]}
+    assert content["checks"]["four-times"]["cases"][0]["expected"] == {"result": 12}
+    assert [mistake["name"] for mistake in content["checks"]["four-times"]["mistakes"]] == ["plus-4"]
+    assert content["checks"]["twice"]["cases"][0]["expected"] == {"result": 6}
+
+
+@pytest.mark.parametrize("name", ["twice", "test-twice"])
+def test_two_notebooks_that_share_the_name_of_a_cell_are_refused(two, name):
+    nb = nbformat.read(two / "second.ipynb", as_version=4)
+    nb.cells.append(cell(name, "1", None if name == "twice" else 1, solution=name == "twice"))
+    nbformat.write(nb, two / "second.ipynb")
+    with pytest.raises(CourseError, match=f"second.ipynb and tiny.ipynb both have cells called '{name}'"):
+        variants.load_variants(two)
+
+
+def test_a_misconception_that_names_a_test_of_another_notebook_is_refused(two):
+    set_variants(two, [MISCONCEPTIONS[0] | {"fails": ["test-twice", "test-four-times"]}])
+    with pytest.raises(CourseError, match="no cell with grade_id 'test-four-times'"):
+        variants.load_variants(two)
+
+
 def test_a_check_that_never_runs_is_refused(copy):
     content = json.loads((copy / "checks.json").read_text())
     content["checks"]["four"] = {"cases": [{"inputs": {"x": 3}}]}

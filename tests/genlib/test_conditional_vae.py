@@ -24,7 +24,10 @@ def exact(model: ConditionalVAE, x: torch.Tensor, y: torch.Tensor) -> torch.Tens
     with torch.no_grad():
         given = model.condition(y)
         z = grid[:, None, None].expand(-1, len(x), 1)
-        log_joint = model._score(x, model._decode(z, given)) + torch.distributions.Normal(0, 1).log_prob(grid)[:, None]
+        log_joint = (
+            model.observation.log_prob(x, model._decode(z, given))
+            + torch.distributions.Normal(0, 1).log_prob(grid)[:, None]
+        )
     return log_joint.logsumexp(0) + torch.log(grid[1] - grid[0])
 
 

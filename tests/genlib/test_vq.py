@@ -106,7 +106,8 @@ def test_dead_codes_are_moved_onto_encodings_and_live_ones_are_left_alone(decay)
     far = torch.tensor([[0.0, 0.0], [5.0, 5.0], [900.0, 0.0], [0.0, 900.0]])
     with torch.no_grad():
         quantizer.codebook.copy_(far)
-        quantizer.sums.copy_(far)
+        if decay is not None:
+            quantizer.sums.copy_(far)
     for _ in range(60):
         z = torch.cat([torch.randn(20, 2), torch.randn(20, 2) + 5])
         quantizer(z)
@@ -149,16 +150,16 @@ def test_the_bound_is_below_the_sum_over_all_codes():
     every = torch.tensor(list(itertools.product(range(3), repeat=4))).reshape(-1, 2, 2)
     assert torch.allclose(model.prior.log_prob(every.unsqueeze(1)).logsumexp(0), torch.zeros(()).double())
     means = model.decode(every)
-    log_joint = torch.stack([model._score(x, mean.expand_as(x)) for mean in means]) + model.prior.log_prob(
-        every.unsqueeze(1)
-    ).unsqueeze(1)
+    log_joint = torch.stack(
+        [model.observation.log_prob(x, mean.expand_as(x)) for mean in means]
+    ) + model.prior.log_prob(every.unsqueeze(1)).unsqueeze(1)
     assert (model.elbo(x) <= log_joint.logsumexp(0) + 1e-9).all()
 
 
 def test_the_objective_is_the_likelihood_at_the_codes_minus_the_quantiser_s_loss():
     model, x = VQVAE((1, 8, 8), 8, 4, width=4).eval(), torch.rand(6, 1, 8, 8)
     found = model.quantize(x)
-    expected = model._score(x, model.decode(found.codes)) - found.loss
+    expected = model.observation.log_prob(x, model.decode(found.codes)) - found.loss
     assert torch.allclose(model.objective(x), expected, atol=1e-3)
     loss = -model.train().objective(x).mean()
     loss.backward()

@@ -4,51 +4,13 @@ import os
 import shutil
 import signal
 import sys
-import time
 import uuid
 from pathlib import Path
 
 import pytest
+from left_behind import LEAVE_ONE_BEHIND, STAY, left, soon_gone
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
-
-# A process that has left its parent, its session and its group, and hears no signal that can be ignored.
-LEAVE_ONE_BEHIND = """
-import os, signal, time
-ready, told = os.pipe()
-if os.fork() == 0:
-    os.setsid()
-    if os.fork() == 0:
-        for number in set(range(1, 65)) - {{9, 19, 32, 33}}:
-            signal.signal(number, signal.SIG_IGN)
-        os.write(told, b".")
-        os.execv("/usr/bin/sleep", ["{token}", "120"])
-    os._exit(0)
-os.wait()
-os.read(ready, 1)
-{last}
-"""
-STAY = "print('READY', flush=True); time.sleep(120)"
-GONE_SECONDS = 20
-
-
-def left(token: str) -> list[str]:
-    """Processes of this computer that have the token in their command line."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if path.read_bytes().startswith(token.encode()):
-                found.append(path.parent.name)
-        except OSError:
-            continue
-    return found
-
-
-def soon_gone(token: str) -> bool:
-    end = time.monotonic() + GONE_SECONDS
-    while left(token) and time.monotonic() < end:
-        time.sleep(0.02)
-    return not left(token)
 
 
 @pytest.fixture
