@@ -4,9 +4,11 @@
 
 With "database", a database's name, and "address", the URL with {} for a name, each point has a copy of that database.
 One line of JSON comes out for each point: how often it wrote, how it ended, and what a second run did. Python and
-nbgrader are imported once, so that a kill costs half a second and every point between two writes can be tried.
+nbgrader are imported, and the report's pictures drawn, once, so that a kill costs half a second and every point
+between two writes can be tried.
 """
 
+import contextlib
 import json
 import os
 import pickle
@@ -24,6 +26,7 @@ from coursekit.commands import grade as command
 from coursekit.course import Course
 from coursekit.grading import environment
 from coursekit.grading.records import Records
+from coursekit.report import report
 from coursekit.workers.crew import Crew
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -66,11 +69,25 @@ class Writes:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+def grade(root: Path, replay: Replay) -> int:
+    """`course grade` in this process, and what it returns."""
+    command.hire = lambda *_, **__: Crew(replay, ahead=2)  # type: ignore[attr-defined]
+    return cli.main(["--course", str(root), "grade"])
+
+
+def warm_up(root: Path, results: dict[bytes | None, Any]) -> None:
+    """Grade once, so that the forks find everything imported, compiled and drawn."""
+    drawn, draw = [], report.pictures_of
+    report.pictures_of = lambda found: drawn.append(draw(found)) or drawn[-1]  # type: ignore[func-returns-value]
+    with open(os.devnull, "w") as null, contextlib.redirect_stdout(null), contextlib.redirect_stderr(null):
+        grade(root, Replay(results))
+    report.pictures_of = lambda _: drawn[-1]
+
+
 def run(root: Path, results: dict[bytes | None, Any], fatal: int, note: Path) -> None:
     """`course grade` in this process; leaves the number of results that it asked for, and of its writes."""
     replay, writes = Replay(results), Writes(root, fatal)
-    command.hire = lambda *_, **__: Crew(replay, ahead=2)  # type: ignore[attr-defined]
-    status = cli.main(["--course", str(root), "grade"])
+    status = grade(root, replay)
     told = {"status": status, "given": replay.given, "writes": writes.count, "log": writes.log}
     note.write_text(json.dumps(told))
 
@@ -113,6 +130,8 @@ def main() -> None:
     job = json.loads(Path(sys.argv[1]).read_text())
     work, results = Path(job["work"]), pickle.loads(Path(job["results"]).read_bytes())
     environment.describe(Course(job["template"]), sandbox="")  # what it remembers must be the same in all forks
+    if "database" not in job:  # a connection to a server does not survive a fork
+        warm_up(Path(shutil.copytree(job["template"], work / "warm", symlinks=True, dirs_exist_ok=True)), results)
     for point in job["points"]:
         root = work / f"point-{point}"
         shutil.copytree(job["template"], root, symlinks=True)

@@ -11,7 +11,7 @@ import answers
 import broken_files
 import pytest
 import results
-from expected import DIED, EXPECTED, GRADED, TIMED_OUT, UNREADABLE
+from expected import DIED, EXPECTED, GRADED, HOLD_THEMSELVES_UP, TIMED_OUT, UNREADABLE
 from hostile_course import FULL, HEALTHY, HEALTHY_SCORES, LIMITS, SECRET_ARGUMENT, SECRETS
 from results import Result
 
@@ -72,6 +72,13 @@ def test_a_submission_loses_what_it_should_and_nothing_else(class_, student):
     state, lost = EXPECTED[student]
     assert class_.scores(student) == {**FULL, **lost}, reasons(class_, student)
     assert state in (None, class_.records[student]["state"])
+
+
+@pytest.mark.parametrize("student", HOLD_THEMSELVES_UP)
+def test_who_holds_the_own_cells_up_loses_nothing_but_these(class_, student):
+    scores, lost = class_.scores(student), HOLD_THEMSELVES_UP[student]
+    assert {name: scores[name] for name in lost} == lost, reasons(class_, student)
+    assert all(points in (0, FULL[name]) for name, points in scores.items())
 
 
 @pytest.mark.parametrize("student", answers.all_attacks())

@@ -5,7 +5,7 @@ The other rows are about notebooks, tests, times and output, which are dealt wit
 
 from dataclasses import dataclass, field
 
-from expected import DIED, EXPECTED, GRADED
+from expected import DIED, EXPECTED, GRADED, HOLD_THEMSELVES_UP
 from hostile_course import FULL
 
 TIERS = ("bubblewrap", "namespaces", "landlock")
@@ -79,14 +79,13 @@ OTHERWISE: dict[str, dict[str, tuple[str | None, dict[str, float] | None]]] = {
     "bubblewrap": {},
     "namespaces": {},
     "landlock": {
-        "22a-fork-bomb": (None, None),
         "22b-shell-bomb": (None, None),
         "22c-thread-bomb": (None, None),
         "23g-segments": (GRADED, NOTHING_LOST),  # there are no segments to take
         "25-fills-the-disk": (DIED, {"test_norm": 0.0}),
         "26-kills-the-grader": (GRADED, NOTHING_LOST),  # in a namespace it hits itself
         "53-floods-the-shared-folder": (DIED, {"test_double": 0.0}),
-        "54-swaps-its-sockets": (DIED, {"test_double": 0.0}),
+        "54-swaps-its-sockets": (None, None),  # it depends on which of its sockets the grader opens before or after
     },
 }
 # What an attack gets in a tier although it should not: the beginning of each line.
@@ -97,6 +96,8 @@ HARMLESS = {"23g-segments", "26-kills-the-grader"}  # who only loses less than i
 
 def expected(tier: str, student: str) -> tuple[str | None, dict[str, float] | None]:
     """State and points of the test cells of a hostile student; None for any."""
+    if student in HOLD_THEMSELVES_UP:
+        return None, None
     state, lost = OTHERWISE[tier].get(student) or EXPECTED.get(student, (GRADED, NOTHING_LOST))
     return state, None if lost is None else {**FULL, **lost}
 
