@@ -101,7 +101,8 @@ def load_variants(folder: str | Path) -> list[Variant]:
     misconceptions.py holds MISCONCEPTIONS, alternatives.py ALTERNATIVES: lists of dictionaries with `name`, `answer`,
     and either `code` (the whole cell) or `change` (a list of (old, new) texts, each old one once in the solution's
     cell); a misconception also has `fails`, `check` and `hint`. The cell that `answer` names says to which notebook an
-    entry belongs, so all notebooks of an assignment need different names. Raises CourseError where an entry does not fit.
+    entry belongs, so the notebooks of an assignment have different names of cells. Raises CourseError where an entry
+    does not fit.
     """
     folder = Path(folder)
     cells = _cells(folder)
@@ -382,8 +383,9 @@ def _forbidden(nbs: Sequence[NotebookNode]) -> dict[str, list[str]]:
     found = {"*": common} if common else {}
     for nb, own in zip(nbs, rules, strict=True):
         rest = [name for name in own.get("*", []) if name not in common]
-        answers = [name for name, cell in notebooks.by_id(nb).items() if notebooks.is_answer(cell)]
-        with_rest = {name: [*own.get(name, []), *rest] for name in answers if rest}
+        cells = notebooks.by_id(nb).items()
+        answers = [name for name, cell in cells if notebooks.is_answer(cell) and cell.cell_type == "code"]
+        with_rest = {name: list(dict.fromkeys([*own.get(name, []), *rest])) for name in answers if rest}
         found |= {name: names for name, names in own.items() if name != "*"} | with_rest
     return found
 

@@ -14,6 +14,7 @@ import pytest
 from nbformat import NotebookNode
 
 from coursekit import notebooks, variants
+from coursekit.grading import rubrics
 from genlib.rules import forbidden_uses
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,10 +22,11 @@ FOLDERS = sorted(path for path in (ROOT / "solutions").glob("ps*") if path.is_di
 NOTEBOOKS = [path for folder in FOLDERS for path in sorted(folder.glob("*.ipynb"))]
 HIDDEN = re.compile(r"### BEGIN HIDDEN TESTS\n(.*?)### END HIDDEN TESTS", re.DOTALL)
 SOLUTION = re.compile(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", re.DOTALL)
-# exercises at least and at most, misconceptions, alternatives; what an assignment agreed on beyond the rule for all
+# of one notebook: exercises at least and at most, misconceptions, alternatives; what was agreed beyond the rule for all
 SIZE = (6, 12, 12, 6)
 OWN_SIZES = {
     "ps2-autoregressive-models": (8, 11, 40, 11),
+    "ps3-latent-variables-and-autoencoders": (8, 12, 40, 11),
     "ps4-variational-autoencoders": (8, 12, 15, 8),
 }
 HEADING = re.compile(r"### Exercise \d+: .*\((\d+) points?, (\d+) minutes\b")
@@ -67,31 +69,35 @@ def load(folder: Path) -> dict[str, Any]:
     return content
 
 
-@each_folder
-def test_an_assignment_has_the_size_that_was_agreed(folder):
-    code = [name for path in folder.glob("*.ipynb") for name in answers(read(path))]
-    mine = variants.load_variants(folder)
-    fewest, most, misconceptions, alternatives = OWN_SIZES.get(folder.name, SIZE)
+@each_notebook
+def test_a_notebook_has_the_size_that_was_agreed(path):
+    code = set(answers(read(path)))
+    mine = [variant for variant in variants.load_variants(path.parent) if variant.answer in code]
+    fewest, most, misconceptions, alternatives = OWN_SIZES.get(path.parent.name, SIZE)
     assert fewest <= len(code) <= most
     assert sum(not variant.right for variant in mine) >= misconceptions
     assert sum(variant.right for variant in mine) >= alternatives
-    assert {variant.answer for variant in mine if not variant.right} == set(code)
-    assert {variant.answer for variant in mine if variant.right} == set(code)
+    assert {variant.answer for variant in mine if not variant.right} == code
+    assert {variant.answer for variant in mine if variant.right} == code
 
 
 @each_folder
-def test_one_question_is_graded_by_a_person_and_has_a_rubric(folder):
-    written = [
-        cell
-        for path in folder.glob("*.ipynb")
-        for cell in read(path).cells
-        if notebooks.is_answer(cell) and notebooks.is_graded(cell)
-    ]
-    assert len(written) == 1
-    rubric = (folder / "rubric.md").read_text(encoding="utf-8")
-    assert f"({notebooks.max_score(written[0]):g} points)" in rubric
-    points = [float(row.split("|")[2]) for row in rubric.splitlines() if re.match(r"\| \d", row)]
-    assert sum(points) == notebooks.max_score(written[0])
+def test_every_variant_belongs_to_an_answer(folder):
+    code = {name for path in folder.glob("*.ipynb") for name in answers(read(path))}
+    assert {variant.answer for variant in variants.load_variants(folder)} == code
+
+
+@each_folder
+def test_one_question_of_each_notebook_is_graded_by_a_person_and_has_a_rubric(folder):
+    read_all = [read(path) for path in sorted(folder.glob("*.ipynb"))]
+    names = [rubrics.by_hand(nb) for nb in read_all]
+    assert [len(written) for written in names] == [1] * len(read_all)
+    told = rubrics.parts((folder / "rubric.md").read_text(encoding="utf-8"), [name for (name,) in names])
+    for nb, (name,) in zip(read_all, names, strict=True):
+        points = notebooks.max_score(notebooks.by_id(nb)[name])
+        assert f"{points:g} points)" in told[name]
+        rows = [float(row.split("|")[2]) for row in told[name].splitlines() if re.match(r"\| \d", row)]
+        assert sum(rows) == points
 
 
 @each_notebook
