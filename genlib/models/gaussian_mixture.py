@@ -143,7 +143,10 @@ class GaussianMixture(nn.Module):
             return like.new_empty(0, *self.data_shape), torch.empty(0, dtype=torch.long, device=like.device)
         component = torch.multinomial(self.weight, n, replacement=True, generator=generator)  # (n,)
         eps = torch.randn(n, like.shape[1], generator=generator, dtype=like.dtype, device=like.device)
-        x = like[component] + (self.factor[component] @ eps.unsqueeze(2)).squeeze(2)  # (n, D)
+        x = torch.empty_like(eps)  # (n, D)
+        for k, (mean, factor) in enumerate(self._components()):  # a factor for each example would take n D^2 numbers
+            own = component == k
+            x[own] = mean + eps[own] @ factor.mT
         return x.reshape(n, *self.data_shape), component
 
     def _components(self) -> Iterator[tuple[Tensor, Tensor]]:

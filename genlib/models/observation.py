@@ -41,7 +41,7 @@ class Observation(nn.Module):
 def checked_shape(data_shape: int | tuple[int, ...], **sizes: int) -> tuple[int, ...]:
     """``data_shape`` as a tuple. Raises ``ValueError`` unless it and the other sizes are positive."""
     shape = (data_shape,) if isinstance(data_shape, int) else tuple(data_shape)
-    if min(*shape, *sizes.values()) < 1:
+    if min((*shape, *sizes.values())) < 1:
         rest = "".join(f", {name}={value}" for name, value in sizes.items())
         raise ValueError(f"received data_shape={data_shape}{rest}; expected positive sizes")
     return shape
