@@ -12,17 +12,23 @@ import torch
 from torch import Tensor
 
 from genlib import oracles, plot, sampling
+from genlib.plot.codes import box_of
 
 
 class Explorer(widgets.VBox):
     """Sliders over a picture that ``draw`` makes of their values, and a line of text that says what it shows.
 
-    ``draw`` takes one float per slider, in order, and returns a ``Picture``. ``name`` is all that a notebook which is
-    not running shows of it.
+    ``draw`` takes the value of each slider, in order, and returns a ``Picture``; a list of choices counts as a slider.
+    ``name`` is all that a notebook which is not running shows of it.
     """
 
     def __init__(
-        self, name: str, sliders: Sequence[widgets.FloatSlider], draw: Callable[..., plot.Picture], *, width: int
+        self,
+        name: str,
+        sliders: Sequence[widgets.FloatSlider | widgets.IntSlider | widgets.Dropdown],
+        draw: Callable[..., plot.Picture],
+        *,
+        width: int,
     ) -> None:
         self.name, self.sliders, self.draw = name, tuple(sliders), draw
         self.image = widgets.Image(format="png", layout=widgets.Layout(width=f"{width}px", max_width="100%"))
@@ -150,6 +156,97 @@ def pixel_explorer(models: Mapping[str, Any], shape: tuple[int, int]) -> Explore
         return plot.receptive_fields(fields, at)
 
     return Explorer("Pixel explorer", sliders, draw, width=720)
+
+
+def kl_explorer() -> Explorer:
+    """Choices for the shapes of two densities, sliders that move and stretch q: KL(p || q) beside KL(q || p).
+
+    p stays at 0 with scale 1. See ``oracles.line_density`` for the shapes, and ``plot.divergences`` for the picture.
+    """
+    sliders = [
+        widgets.Dropdown(options=oracles.LINE_SHAPES, value="two bumps", description="p", tooltip="shape of p"),
+        widgets.Dropdown(options=oracles.LINE_SHAPES, value="normal", description="q", tooltip="shape of q"),
+        _slider("centre of q", 0.0, 3.0, "where q has its middle"),
+        widgets.FloatSlider(
+            value=1.0, min=0.2, max=3.0, step=0.05, description="scale of q", tooltip="how wide q is, 1 as wide as p"
+        ),
+    ]
+
+    def draw(p: str, q: str, centre: float, scale: float) -> plot.Picture:
+        return plot.divergences({f"{p}, {q}": (oracles.line_density(p), oracles.line_density(q, centre, scale))})
+
+    return Explorer("KL explorer", sliders, draw, width=640)
+
+
+def em_explorer(x: Tensor, trace: Sequence[tuple[Any, Tensor]]) -> Explorer:
+    """A slider through the states of expectation maximisation on points ``x (N, 2)``, and buttons that play them.
+
+    ``trace`` holds a mixture and the q of its bound for each state, see ``plot.em_state``.
+    """
+    last = len(trace) - 1
+    slider = widgets.IntSlider(
+        value=0, min=0, max=last, description="state", tooltip="the start, then an E step, an M step, an E step, ..."
+    )
+    explorer = Explorer("EM explorer", [slider], lambda step: plot.em_state(x, trace, step), width=780)
+    play = widgets.Play(value=0, min=0, max=last, interval=900, description="play", tooltip="play the steps")
+    widgets.link((play, "value"), (slider, "value"))
+    explorer.children = (play, *explorer.children)
+    return explorer
+
+
+def plane_explorer(model: Any, codes: Tensor, labels: Tensor) -> Explorer:
+    """Sliders for a point of the plane of features, and the image that is decoded there, beside the ``codes (N, 2)``.
+
+    ``model`` has two latents and offers ``decode``; the sliders reach a tenth beyond the codes, which are drawn as the
+    numerals of their ``labels (N,)``. Raises ``ValueError`` for another number of latents.
+    """
+    low, high = box_of(model, codes)
+    sliders = []
+    for j in (0, 1):
+        middle, half = float(low[j] + high[j]) / 2, float(high[j] - low[j]) / 2
+        slider = _slider(f"z{j + 1}", middle, half, f"feature number {j + 1}", middle=middle)
+        slider.step = half / 50
+        sliders.append(slider)
+    return Explorer(
+        "Plane explorer",
+        sliders,
+        lambda first, second: plot.point_decoded(model, codes, labels, torch.tensor([first, second])),
+        width=760,
+    )
+
+
+def edit_explorer(
+    edit: Callable[[Tensor], Tensor],
+    render: Callable[[Tensor], Tensor],
+    ranges: Mapping[str, tuple[float, float]],
+    start: Sequence[float],
+) -> Explorer:
+    """A slider for each factor in ``ranges``, and the image edited to those factors beside the one drawn from them.
+
+    ``edit`` and ``render`` map factors ``(1, K)`` to images ``(1, C, H, W)`` with values in [0, 1]: the first through
+    the latents of a model, the second from the factors themselves. The sliders begin at ``start``, K numbers, and go
+    from low to high. Raises ``ValueError`` when a start lies outside its range, or their numbers differ.
+    """
+    if len(start) != len(ranges) or not all(
+        low <= value <= high for value, (low, high) in zip(start, ranges.values(), strict=False)
+    ):
+        raise ValueError(f"received start {tuple(start)} for ranges {dict(ranges)}; expected a value in each of them")
+    sliders = [
+        widgets.FloatSlider(
+            value=value, min=low, max=high, step=(high - low) / 40, description=name, tooltip=f"the {name} asked for"
+        )
+        for value, (name, (low, high)) in zip(start, ranges.items(), strict=True)
+    ]
+
+    def draw(*values: float) -> plot.Picture:
+        asked = torch.tensor([values])
+        pair = torch.cat([edit(asked), render(asked)])  # (2, C, H, W)
+        error = float((pair[0] - pair[1]).square().mean().sqrt())
+        where = ", ".join(f"{name} {value:.2f}" for name, value in zip(ranges, values, strict=True))
+        alt = f"{where}: edited through the latents (left), drawn (right); they differ by {error:.3f} a pixel"
+        return plot.show_images(pair, n_columns=2, titles=("edited", "drawn"), alt=alt)
+
+    return Explorer("Edit explorer", sliders, draw, width=420)
 
 
 def _whole(name: str, value: int, limits: tuple[int, int], meaning: str) -> widgets.FloatSlider:

@@ -15,10 +15,9 @@ def closed_form(x: Tensor, latent_dim: int) -> tuple[Tensor, Tensor, Tensor]:
         raise ValueError(f"received {latent_dim=} for {D} dimensions; expected 1 to {D - 1}")
     mean = x.mean(0)
     centred = x - mean
-    matrix = (centred @ centred.mT if N < D else centred.mT @ centred) / N  # the same eigenvalues, but for zeros
+    matrix = _square(centred if N < D else centred.mT) / N  # the same eigenvalues, but for zeros
     total = matrix.trace()
-    values, vectors = torch.linalg.eigh(matrix)
-    values, axes = values.flip(0)[:latent_dim], vectors.flip(1)[:, :latent_dim]
+    values, axes = _greatest(matrix, min(latent_dim, N))  # (L,), (D or N, L)
     if N < D:
         axes = centred.mT @ axes
         axes = axes / axes.norm(dim=0).clamp_min(torch.finfo(x.dtype).tiny)
@@ -29,6 +28,28 @@ def closed_form(x: Tensor, latent_dim: int) -> tuple[Tensor, Tensor, Tensor]:
             "choose fewer dimensions, or add noise"
         )
     return axes * (values - variance).clamp_min(0).sqrt(), mean, variance
+
+
+def _square(a: Tensor) -> Tensor:
+    """a a^T: numpy sees that it is symmetric and computes half of it, torch computes all of it."""
+    if a.device.type != "cpu":
+        return a @ a.mT
+    array = a.detach().numpy()
+    return torch.from_numpy(array @ array.T)
+
+
+def _greatest(matrix: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k greatest eigenvalues of a symmetric ``matrix (M, M)``, in falling order, and their vectors ``(M, k)``.
+
+    LAPACK finds them without the others in a third of the time, but torch cannot ask it to.
+    """
+    if matrix.device.type != "cpu":
+        values, vectors = torch.linalg.eigh(matrix)
+        return values.flip(0)[:k], vectors.flip(1)[:, :k]
+    from scipy.linalg import eigh
+
+    values, vectors = eigh(matrix.numpy(), subset_by_index=(len(matrix) - k, len(matrix) - 1))
+    return torch.from_numpy(values).flip(0), torch.from_numpy(vectors).flip(1)
 
 
 def maximise(x: Tensor, seen: Tensor | None, z: Tensor, covariance: Tensor) -> tuple[Tensor, Tensor, Tensor]:

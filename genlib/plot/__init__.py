@@ -5,14 +5,19 @@ itself in a notebook. Nothing goes through pyplot, so no figure stays alive afte
 """
 
 from genlib.plot.charts import clouds, contours, curves, histogram, plot_losses, waterfall
+from genlib.plot.codes import code_scatter, decoded_grid, point_decoded, scores
 from genlib.plot.comparisons import intervals, tables
+from genlib.plot.divergences import divergences
+from genlib.plot.factors import factor_planes
 from genlib.plot.images import image_rows, show_images
 from genlib.plot.latents import decoded, elbo_gap, latent_scatter, manifold, traverse
 from genlib.plot.mass import raised_density
+from genlib.plot.mixtures import em_state, em_strip, shares, soft_labels, staircase
 from genlib.plot.picture import COLORS, LINES, MARKERS, STYLE, Picture, figure, style, to_png
 from genlib.plot.pixels import number_grids, receptive_fields
 from genlib.plot.planes import regions
 from genlib.plot.sequences import connections, dilated_layers, sentences, surprise
+from genlib.plot.thresholds import predicted_steps
 
 __all__ = [
     "COLORS",
@@ -21,12 +26,18 @@ __all__ = [
     "STYLE",
     "Picture",
     "clouds",
+    "code_scatter",
     "connections",
     "contours",
     "curves",
     "decoded",
+    "decoded_grid",
     "dilated_layers",
+    "divergences",
     "elbo_gap",
+    "em_state",
+    "em_strip",
+    "factor_planes",
     "figure",
     "histogram",
     "image_rows",
@@ -35,11 +46,17 @@ __all__ = [
     "manifold",
     "number_grids",
     "plot_losses",
+    "point_decoded",
+    "predicted_steps",
     "raised_density",
     "receptive_fields",
     "regions",
+    "scores",
     "sentences",
+    "shares",
     "show_images",
+    "soft_labels",
+    "staircase",
     "style",
     "surprise",
     "tables",
