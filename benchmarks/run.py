@@ -8,7 +8,11 @@ from _common import ROOT, machine
 
 BENCHMARKS = [
     "autoregressive_mnist",
+    "beta_vae",
     "colour_patches",
+    "eight_gaussians",
+    "few_labels",
+    "flows",
     "grading",
     "import_time",
     "latent_variables",
@@ -16,11 +20,13 @@ BENCHMARKS = [
     "masked_convolution",
     "pixel_sampling",
     "pixel_training",
+    "rbm",
     "soak",
     "similar",
     "static_mnist_on_gpu",  # without arguments a minute of small networks on the CPU
     "term_throughput",
     "vae_against_pythae",
+    "vq_vae_against_pythae",
 ]
 
 

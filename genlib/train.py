@@ -129,7 +129,7 @@ def fit(
     )
     limit = step_limit(epochs, steps, seconds, run.batches_per_epoch)
     path = None if checkpoint is None else Path(checkpoint)
-    with preserved_rng(on), _training(model), _stop_requests() as stop:
+    with preserved_rng(on), _training(model), stop_requests() as stop:
         run.begin(path if resume and path is not None and path.exists() else None)
         with tqdm(total=limit, initial=run.step, unit="step", disable=not progress) as bar:
             try:
@@ -313,7 +313,7 @@ def _training(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _stop_requests() -> Iterator[list[int]]:
+def stop_requests() -> Iterator[list[int]]:
     """Collect interrupts (Ctrl-C, the notebook's stop button) instead of cutting a step in half; a second one cuts.
 
     Only the main thread receives signals, and a handler that somebody else installed is left in place.

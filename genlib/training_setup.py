@@ -84,13 +84,13 @@ def default_loss(model: nn.Module) -> Loss:
     return loss
 
 
-def adam(model: nn.Module, lr: float) -> torch.optim.Adam:
+def adam(model: nn.Module, lr: float, betas: tuple[float, float] = (0.9, 0.999)) -> torch.optim.Adam:
     """Adam on the parameters to be trained, its update as one kernel where torch has that."""
     if not (lr > 0 and math.isfinite(lr)):
         raise ValueError(f"received {lr=}; expected a positive number")
     parameters = [p for p in model.parameters() if p.requires_grad]
     fused = all(p.device.type in FUSED and p.is_floating_point() for p in parameters)
-    return torch.optim.Adam(parameters, lr=lr, fused=fused)
+    return torch.optim.Adam(parameters, lr=lr, betas=betas, fused=fused)
 
 
 def with_generator(transform: Transform | None) -> Transform:

@@ -1,11 +1,5 @@
 """The losses of generative adversarial networks: without state, on logits, one number per example, to be minimised.
 
-A step of each player; ``detach`` keeps the generator out of the discriminator's step, and only the generator's
-optimiser acts on the second loss:
-
-    discriminator_loss(discriminator(x), discriminator(generator(z).detach()), kind=kind).mean().backward()
-    generator_loss(discriminator(generator(z)), kind=kind).mean().backward()
-
 Averages over the batch are taken in the training step, as everywhere in genlib; a mean of what is here is then the
 same whatever the batch size, and examples can be weighted or looked at one by one.
 """
@@ -46,7 +40,7 @@ def discriminator_loss(
     Raises ``ValueError`` for an unknown kind, smoothing outside [0, 1/2) or without a label, and logits that are not
     ``(B,)`` each, are no floating-point numbers, or visibly come out of a sigmoid.
     """
-    _check_kind(kind)
+    check_kind(kind)
     _check_logits(real_logits, "real_logits")
     _check_logits(fake_logits, "fake_logits")
     if real_logits.shape != fake_logits.shape:
@@ -79,7 +73,7 @@ def generator_loss(fake_logits: Tensor, *, kind: str = "non_saturating") -> Tens
     Raises ``ValueError`` for an unknown kind, and logits that are not ``(B,)``, are no floating-point numbers, or
     visibly come out of a sigmoid.
     """
-    _check_kind(kind)
+    check_kind(kind)
     _check_logits(fake_logits, "fake_logits")
     if kind == "minimax":
         return -F.softplus(fake_logits)
@@ -123,7 +117,7 @@ def gradient_penalty(
     return (gradient.flatten(1).norm(dim=1) - target).square()
 
 
-def _check_kind(kind: str) -> None:
+def check_kind(kind: str) -> None:
     if kind not in KINDS:
         raise ValueError(f"received {kind=}; expected one of {', '.join(map(repr, KINDS))}")
 
