@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from matplotlib import colormaps
 from torch import Tensor
 
 from genlib.plot.picture import COLORS, LINES, Picture, array, figure, style
@@ -31,9 +32,10 @@ def factor_planes(
         )
     picture, axes = figure(1, len(factors), width=9.8, height=4.8, sharex=True, sharey=True, squeeze=False)
     x, y = array(codes).T
+    shades = colormaps["cividis"].resampled(12)  # few colours and hard edges keep the PNG small
     with style():
         for axis, (panel, values) in zip(axes[0], factors.items(), strict=True):
-            shown = axis.scatter(x, y, c=array(values), s=14, cmap="cividis", linewidths=0)
+            shown = axis.scatter(x, y, c=array(values), s=18, cmap=shades, linewidths=0, antialiased=False)
             picture.colorbar(shown, ax=axis, orientation="horizontal", fraction=0.06, label=panel)
             for index, (name, points) in enumerate(lines.items()):
                 if panel in points:
