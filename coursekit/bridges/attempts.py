@@ -229,15 +229,18 @@ def memory(task: Task) -> Iterator[str]:
 
 
 def forks(task: Task) -> Iterator[str]:
-    """More processes than there may be; each of them only waits for its end, which comes with ours."""
+    """More processes than there may be; each of them only waits for ours to end, also where nobody else ends them."""
     allowed = task["limits"]["processes"]
     confined = task["plan"]["kind"] == isolation.CONFINED
     if not confined and not isolation.counts_processes():
         return  # the watcher counts, and would end this process
+    waiting, ours = os.pipe()
     for count in range(1, 2 * allowed):
         try:
             if os.fork() == 0:
-                os.read(os.pipe()[0], 1)  # for ever
+                os.close(ours)
+                os.read(waiting, 1)  # until the other end is closed
+                os._exit(0)
         except BlockingIOError:
             return
         if count > allowed:
