@@ -210,7 +210,7 @@ MISCONCEPTIONS = [
         "name": "divided-by-all-examples",
         "answer": "m-step",
         "change": [("share = q / totals.clamp_min(1e-30)", "share = q / len(x)")],
-        "fails": ["test-m-step-values"],
+        "fails": ["test-m-step-values", "test-m-step-floor"],
         "check": "m-step",
         "hint": (
             "the sums are divided by N. The weights of a component's average should sum to 1: what do its "
