@@ -45,7 +45,7 @@ lint: setup
 	$(BIN)/mypy genlib coursekit
 
 test: lint
-	$(TEST_ENV) $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder \
+	$(TEST_ENV) $(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
 	  --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg tests lectures solutions
 
 bench: setup
