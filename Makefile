@@ -27,7 +27,7 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python $(if $(TORCH),--torch-backend $(TORCH)) \
-	  --constraint constraints.txt --editable '.[teach,cluster,postgresql,test,fid,bench]'
+	  --constraint constraints.txt --editable '.[teach,cluster,postgresql,test,bench]'
 	@touch $(READY)
 
 lab: setup
